@@ -1,0 +1,82 @@
+"""Every error stepsize raises, in one tree; nothing here but the classes.
+
+    StepsizeError
+    ├── InvalidScheduleError (ValueError)   a schedule, or its text, breaks a rule
+    │   └── UnresolvedError                 it was called before its length was known
+    ├── UnitError (ValueError)              a unit lacks its conversion, or is unknown
+    ├── FitError                            a loss law could not be fitted
+    ├── ProofError                          a comparison could not be run
+    ├── LedgerError                         a record could not be written or read
+    │   └── CorruptRecordError              a record is damaged
+    └── AdapterError                        a framework could not be driven
+        ├── HorizonChangedError             a resume differs from what was saved
+        └── FrameworkMissingError (ImportError)  the framework is not installed
+
+Messages have one form, made by `describe`: owner and field, the rule, the unit, the
+value that broke it, and the way out.
+"""
+
+from __future__ import annotations
+
+
+class StepsizeError(Exception):
+    """The root: `except StepsizeError` catches whatever stepsize raises by itself."""
+
+
+class InvalidScheduleError(StepsizeError, ValueError):
+    """A schedule, one of its values, or its text breaks a rule."""
+
+
+class UnresolvedError(InvalidScheduleError):
+    """A schedule was evaluated before its elastic or relative parts had a length."""
+
+
+class UnitError(StepsizeError, ValueError):
+    """A duration has an unknown unit, or the number that converts it is missing."""
+
+
+class FitError(StepsizeError):
+    """A loss law could not be fitted to the runs given."""
+
+
+class ProofError(StepsizeError):
+    """A comparison of schedules could not be run or read."""
+
+
+class LedgerError(StepsizeError):
+    """A record could not be written to, or read from, a ledger."""
+
+
+class CorruptRecordError(LedgerError):
+    """A record of a ledger is damaged."""
+
+
+class AdapterError(StepsizeError):
+    """A framework's objects could not be driven as asked."""
+
+
+class HorizonChangedError(AdapterError):
+    """A resumed run has another schedule or horizon than the saved one."""
+
+
+class FrameworkMissingError(AdapterError, ImportError):
+    """A framework that the call needs is not installed."""
+
+
+def describe(field: str, rule: str, got: object, *, hint: str = "") -> str:
+    """Word an error: "FIELD must RULE; got VALUE. hint: WAY OUT.".
+
+    Args:
+        field: Owner and field, as in "warmup.steps".
+        rule: What follows "must", with the unit: "be an int >= 1 (unit: updates)".
+        got: The value that broke the rule; its repr is cut at 80 characters.
+        hint: The way out, without a final stop; "" leaves it out.
+
+    Returns:
+        The message, one line.
+    """
+    text = repr(got)
+    if len(text) > 80:  # noqa: PLR2004 - one terminal line
+        text = text[:77] + "..."
+    message = f"{field} must {rule}; got {text}."
+    return f"{message} hint: {hint}." if hint else message

@@ -1,0 +1,1 @@
+"""Schedules as values: pure, standard library only; no optimizer, no clock."""

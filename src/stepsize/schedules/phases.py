@@ -1,0 +1,354 @@
+"""The three phases most schedules are made of: warm up, hold, decay.
+
+Each is a factor over a duration, relative to the value it is handed. Not here: decays
+that never end (drops) and free shapes (knots).
+"""
+
+from __future__ import annotations
+
+from stepsize.errors import InvalidScheduleError, describe
+from stepsize.schedules.arguments import choice, ending, flag, number, optional
+from stepsize.schedules.curve import Leaf, Piece, constant
+from stepsize.schedules.durations import Length, duration
+from stepsize.schedules.kinds import Kind
+from stepsize.schedules.layout import (
+    Laid,
+    Measure,
+    Place,
+    Span,
+    measure_duration,
+)
+from stepsize.schedules.schedule import Phase
+
+WARMUP_SHAPES = ("linear", "cosine", "exponential", "polynomial")
+DECAY_SHAPES = ("linear", "cosine", "polynomial", "exponential", "1-sqrt", "1-square")
+
+Duration = Length | None
+
+
+def hold(steps: Duration = None, *, weight: float = 1.0, fixed: bool = False) -> Phase:
+    """Keep the value that was handed over.
+
+        value(d) = entry
+
+    Args:
+        steps: How long. Unit: updates, or a text with a unit; None takes what is left.
+        weight: Share of what is left, among elastic phases; > 0.
+        fixed: Whether a stretched cycle leaves this length alone.
+
+    Returns:
+        The phase; its exit is its entry.
+
+    Raises:
+        InvalidScheduleError, UnitError: A value is outside its range.
+
+    Examples:
+        >>> import stepsize as ss
+        >>> (1e-3 * ss.hold())(10)
+        0.001
+    """
+    return Phase("hold", (), timing("hold", steps, weight, fixed=fixed))
+
+
+def warmup(
+    steps: Duration = None,
+    start: float | None = None,
+    shape: str = "linear",
+    *,
+    power: float | None = None,
+    weight: float = 1.0,
+    fixed: bool = False,
+) -> Phase:
+    """Rise to the value that was handed over, the peak.
+
+    With n = steps and p = d / n:
+
+        linear       entry * (start + (1 - start) * p)
+        cosine       entry * (start + (1 - start) * (1 - cos(pi p)) / 2)
+        polynomial   entry * (start + (1 - start) * p^power)
+        exponential  entry * start^(1 - p)
+
+    Args:
+        steps: How long. Unit: updates, or a text with a unit; None takes what is left.
+        start: First value as a fraction of the peak, in [0, 1]. None is 1 / (n + 1),
+            so that no update is spent at rate zero; 0.0 is the convention of
+            transformers and optax.
+        shape: "linear", "cosine", "polynomial" or "exponential".
+        power: Exponent of "polynomial"; > 0.
+        weight: Share of what is left, among elastic phases; > 0.
+        fixed: Whether a stretched cycle leaves this length alone.
+
+    Returns:
+        The phase; its exit is its entry.
+
+    Raises:
+        InvalidScheduleError, UnitError: A value is outside its range.
+
+    Source:
+        Goyal et al. 2017, arXiv:1706.02677, section 2.2 (linear).
+
+    Examples:
+        >>> import stepsize as ss
+        >>> ss.warmup(4)(range(6))
+        [0.2, 0.4, 0.6, 0.8, 1.0, 1.0]
+        >>> ss.warmup(4, start=0.0)(range(6))
+        [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+    choice(shape, "warmup.shape", WARMUP_SHAPES)
+    first = optional(start, "warmup.start", low=0.0, high=1.0)
+    if shape == "exponential" and first == 0:
+        rule = 'be > 0 with shape="exponential"'
+        raise InvalidScheduleError(describe("warmup.start", rule, start))
+    args = (
+        *_length("warmup", steps),
+        ("start", first),
+        ("shape", shape),
+        ("power", _power("warmup", shape, power)),
+        *_share("warmup", weight, fixed=fixed),
+    )
+    return Phase("warmup", (), args)
+
+
+def decay(
+    steps: Duration = None,
+    to: float = 0.0,
+    shape: str = "linear",
+    *,
+    to_lr: float | None = None,
+    power: float | None = None,
+    weight: float = 1.0,
+    fixed: bool = False,
+) -> Phase:
+    """Fall from the value that was handed over to a fraction of it.
+
+    With n = steps, p = d / n and end = entry * to (or to_lr),
+
+        value(d) = w(p) * entry + (1 - w(p)) * end
+
+        linear       w = 1 - p
+        cosine       w = (1 + cos(pi p)) / 2
+        polynomial   w = (1 - p)^power
+        1-sqrt       w = 1 - sqrt(p)
+        1-square     w = 1 - p^2
+        exponential  value = entry * (end / entry)^p
+
+    Args:
+        steps: How long. Unit: updates, or a text with a unit; None takes what is left.
+        to: Last value as a fraction of the entry; finite, >= 0; default 0. A value
+            above 1 rises.
+        shape: "linear", "cosine", "polynomial", "exponential", "1-sqrt", "1-square".
+        to_lr: Last value, absolute, untouched by any scale. Unit: lr; finite, >= 0.
+        power: Exponent of "polynomial"; > 0.
+        weight: Share of what is left, among elastic phases; > 0.
+        fixed: Whether a stretched cycle leaves this length alone.
+
+    Returns:
+        The phase; its exit is `end`, reached at d = n (one step after its last).
+
+    Raises:
+        InvalidScheduleError, UnitError: A value is outside its range, or an
+            exponential decay ends at 0.
+
+    Source:
+        Loshchilov & Hutter 2017, arXiv:1608.03983 (cosine); Hägele et al. 2024,
+        arXiv:2405.18392 (1-sqrt).
+
+    Examples:
+        >>> import stepsize as ss
+        >>> (0.1 * ss.decay(4, to=0.5))(range(6))
+        [0.1, 0.08750000000000001, 0.07500000000000001, 0.0625, 0.05, 0.05]
+    """
+    choice(shape, "decay.shape", DECAY_SHAPES)
+    fraction, absolute = ending(to, to_lr, "decay")
+    if shape == "exponential" and not (fraction or absolute):
+        rule = 'be > 0 with shape="exponential", which never reaches 0'
+        raise InvalidScheduleError(describe("decay.to", rule, fraction))
+    args = (
+        *_length("decay", steps),
+        ("to", fraction),
+        ("shape", shape),
+        ("to_lr", absolute),
+        ("power", _power("decay", shape, power)),
+        *_share("decay", weight, fixed=fixed),
+    )
+    return Phase("decay", (), args)
+
+
+def linear(
+    steps: Duration = None, to: float = 0.0, *, to_lr: float | None = None
+) -> Phase:
+    """Fall evenly: short for `decay(steps, to, shape="linear")`.
+
+        value(d) = (1 - d/n) * entry + (d/n) * end
+
+    See `decay` for arguments, units and errors.
+
+    Examples:
+        >>> import stepsize as ss
+        >>> ss.linear(4)(range(5))
+        [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    return decay(steps, to, "linear", to_lr=to_lr)
+
+
+def cosine(
+    steps: Duration = None, to: float = 0.0, *, to_lr: float | None = None
+) -> Phase:
+    """Fall as half a cosine: short for `decay(steps, to, shape="cosine")`.
+
+        value(d) = end + (entry - end) * (1 + cos(pi d / n)) / 2
+
+    See `decay` for arguments, units and errors.
+
+    Source:
+        Loshchilov & Hutter 2017, arXiv:1608.03983, eq. (5), one cycle.
+
+    Examples:
+        >>> import stepsize as ss
+        >>> [round(v, 3) for v in ss.cosine(4)(range(5))]
+        [1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+    return decay(steps, to, "cosine", to_lr=to_lr)
+
+
+def polynomial(
+    steps: Duration = None,
+    to: float = 0.0,
+    power: float = 2.0,
+    *,
+    to_lr: float | None = None,
+) -> Phase:
+    """Fall as a power: short for `decay(steps, to, shape="polynomial", power=power)`.
+
+        value(d) = end + (entry - end) * (1 - d/n)^power
+
+    See `decay` for arguments, units and errors.
+
+    Examples:
+        >>> import stepsize as ss
+        >>> ss.polynomial(4)(range(5))
+        [1.0, 0.5625, 0.25, 0.0625, 0.0]
+    """
+    return decay(steps, to, "polynomial", to_lr=to_lr, power=power)
+
+
+def exponential(
+    steps: Duration = None, to: float = 0.0, *, to_lr: float | None = None
+) -> Phase:
+    """Fall by equal factors: short for `decay(steps, to, shape="exponential")`.
+
+        value(d) = entry * (end / entry)^(d / n)
+
+    `to` (or `to_lr`) must be given and be above 0. `geometric` takes the factor of one
+    step instead. See `decay` for arguments, units and errors.
+
+    Examples:
+        >>> import stepsize as ss
+        >>> [round(v, 6) for v in ss.exponential(2, to=0.01)(range(3))]
+        [1.0, 0.1, 0.01]
+    """
+    return decay(steps, to, "exponential", to_lr=to_lr)
+
+
+def timing(
+    owner: str, steps: object, weight: object, *, fixed: object
+) -> tuple[tuple[str, object], ...]:
+    """Return the checked arguments of a phase's length, in their order."""
+    return (*_length(owner, steps), *_share(owner, weight, fixed=fixed))
+
+
+def _length(owner: str, steps: object) -> tuple[tuple[str, object], ...]:
+    length = None if steps is None else duration(steps, f"{owner}.steps")
+    return (("steps", length),)
+
+
+def _share(
+    owner: str, weight: object, *, fixed: object
+) -> tuple[tuple[str, object], ...]:
+    share = number(weight, f"{owner}.weight", low=0.0, open_low=True)
+    return (("weight", share), ("fixed", flag(fixed, f"{owner}.fixed")))
+
+
+def _power(owner: str, shape: str, power: object) -> float | None:
+    field = f"{owner}.power"
+    if shape == "polynomial":
+        given = 2.0 if power is None else power
+        return number(given, field, low=0.0, open_low=True)
+    if power is not None:
+        rule = 'be left out unless shape is "polynomial"'
+        raise InvalidScheduleError(describe(field, rule, power))
+    return None
+
+
+def measure(phase: Phase, span: Span) -> Measure:
+    """Return the length of a phase with `steps`, `weight` and `fixed`."""
+    return measure_duration(
+        phase["steps"], span, weight=phase["weight"], fixed=phase["fixed"]
+    )
+
+
+def _lower_hold(phase: Phase, place: Place) -> Laid:
+    return Laid(_stay(place, place.entry), place.entry)
+
+
+def _lower_warmup(phase: Phase, place: Place) -> Laid:
+    begin, stop = place.begin, place.closed("warmup")
+    n, peak = stop - begin, place.entry
+    start = phase["start"]
+    first = peak / (n + 1) if start is None else peak * start
+    shape = phase["shape"]
+    if n == 0 or peak == 0:
+        return Laid(_stay(place, peak), peak)
+    numbers: tuple[float, ...] = (n, first, peak)
+    if shape == "polynomial":
+        shape, numbers = "rise-polynomial", (*numbers, phase["power"])
+    return Laid([Piece(begin, Leaf(shape, begin, numbers))], peak)
+
+
+def _lower_decay(phase: Phase, place: Place) -> Laid:
+    begin, stop = place.begin, place.closed("decay")
+    n, entry = stop - begin, place.entry
+    absolute = phase["to_lr"]
+    end = entry * phase["to"] if absolute is None else absolute
+    shape = phase["shape"]
+    if n == 0:
+        return Laid([], end)
+    if shape == "exponential" and not (entry > 0 and end > 0):
+        # an underflow: what is left of the factor is 0 either way
+        return Laid([Piece(begin, constant(entry))], end)
+    numbers: tuple[float, ...] = (n, entry, end)
+    if shape == "polynomial":
+        numbers = (*numbers, phase["power"])
+    return Laid([Piece(begin, Leaf(shape, begin, numbers))], end)
+
+
+def _stay(place: Place, value: float) -> list[Piece]:
+    empty = place.length is not None and place.stop == place.begin
+    return [] if empty else [Piece(place.begin, constant(value))]
+
+
+def _decay_ends_at_zero(phase: Phase, *, entry_zero: bool) -> bool:
+    if phase["to_lr"] is not None:
+        return bool(phase["to_lr"] == 0)
+    return entry_zero or bool(phase["to"] == 0)
+
+
+def _decay_multiplies(phase: Phase) -> bool:
+    return phase["to_lr"] is None
+
+
+def _holds(phase: Phase) -> bool:
+    return False
+
+
+KINDS = {
+    "hold": Kind(build=hold, measure=measure, lower=_lower_hold, multiplies=_holds),
+    "warmup": Kind(build=warmup, measure=measure, lower=_lower_warmup),
+    "decay": Kind(
+        build=decay,
+        measure=measure,
+        lower=_lower_decay,
+        multiplies=_decay_multiplies,
+        ends_at_zero=_decay_ends_at_zero,
+    ),
+}

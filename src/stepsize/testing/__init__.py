@@ -1,0 +1,1 @@
+"""What others can test with: strategies of schedules, conformance suites."""

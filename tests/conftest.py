@@ -1,0 +1,11 @@
+"""Settings of every test: how long Hypothesis searches."""
+
+import os
+
+from hypothesis import settings
+
+# No deadline: shared machines are slow at times, and a slow example is no failure.
+# On CI the same examples at every run, so that a change is judged by what it changed.
+settings.register_profile("fast", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("soak", deadline=None, max_examples=20_000)
+settings.load_profile(os.environ.get("STEPSIZE_HYPOTHESIS_PROFILE", "fast"))
