@@ -4,6 +4,9 @@ import os
 
 from hypothesis import settings
 
+# Keras needs a backend before its first import; JAX is there for other tests anyway.
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
 # No deadline: shared machines are slow at times, and a slow example is no failure.
 # On CI the same examples at every run, so that a change is judged by what it changed.
 settings.register_profile("fast", deadline=None, derandomize="CI" in os.environ)

@@ -1,9 +1,6 @@
 """One formula, five backends, equal to 1e-12 of the peak (1e-6 in float32)."""
 
-import os
 from typing import Any
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import jax
 import jax.numpy as jnp

@@ -41,8 +41,6 @@ def evaluate_array(curve: Curve, steps: Numeric) -> Numeric:
     t = ops.steps(steps)
     last = FOREVER if curve.end is None else curve.end
     t = ops.clamp(t, last)
-    if isinstance(ops, NumpyOps):
-        return _numpy(curve, t, ops)
     return ops.result(evaluate_within(curve, t, ops), t)
 
 
@@ -109,7 +107,7 @@ def _numpy(curve: Curve, t: Any, ops: NumpyOps) -> Any:
 
 def _numpy_block(curve: Curve, starts: Any, t: Any, out: Any, ops: NumpyOps) -> None:
     np = ops.np
-    first, last = np.searchsorted(starts, (t.min(), t.max()), side="right") - 1
+    first, last = ops.find(starts, (t.min(), t.max())) - 1
     if first == last:
         out[...] = _direct(curve, int(first), t, ops)
         return
@@ -124,7 +122,7 @@ def _numpy_block(curve: Curve, starts: Any, t: Any, out: Any, ops: NumpyOps) -> 
             return
         index = np.repeat(np.arange(first, last + 1), np.diff(cuts))
     else:
-        index = np.searchsorted(starts, t, side="right") - 1
+        index = ops.find(starts, t) - 1
     tables = _numpy_tables(curve, t, ops)
     form_of, forms = tables
     kinds = form_of[first : last + 1]

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Literal, final
 
 from stepsize.errors import InvalidScheduleError, UnitError, describe
-from stepsize.schedules.durations import LONGEST, PERCENT, Duration, whole
+from stepsize.schedules.durations import LONGEST, Duration, whole
 
 Number = int | float
 Remainder = Literal["update", "drop", "carry"]
@@ -227,13 +227,6 @@ class Horizon:
         """Return an expression that builds this horizon again."""
         pairs = ", ".join(f"{k}={v!r}" for k, v in self.to_dict().items())
         return f"Horizon({pairs})"
-
-
-def percent_of(duration: Duration, span: Fraction) -> Fraction:
-    """Return the updates of a percentage of `span`; `duration.unit` is "%"."""
-    if duration.unit != PERCENT:
-        raise UnitError(describe("duration.unit", 'be "%"', duration.unit))
-    return duration.amount * span / 100
 
 
 def _positive(value: object, field: str) -> Number:

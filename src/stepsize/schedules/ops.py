@@ -70,7 +70,8 @@ class NumpyOps:
     def scatter(self, step: Numeric, high: Numeric, low: Numeric) -> Numeric:
         """Return a hash of step and seed in [-1, 1)."""
         whole = self.np.floor(step).astype(self.np.int64)
-        seeds = self.np.asarray(high * 65536 + low, self.np.int64)
+        halves = (self.np.asarray(half, self.np.int64) for half in (high, low))
+        seeds = next(halves) * 65536 + next(halves)
         with self.np.errstate(over="ignore"):  # wrapping is the point
             return mixed(whole, seeds) / 2.0**23 - 1.0
 
@@ -99,10 +100,6 @@ class NumpyOps:
             return self.np.array([math.ceil(v) for v in values], self.np.int64)
         return self.np.array(_raised(values, like.dtype), like.dtype)
 
-    def find(self, starts: Numeric, t: Numeric) -> Numeric:
-        """Return how many boundaries lie at or before each step."""
-        return self.np.searchsorted(starts, t, side="right")
-
     def clamp(self, t: Numeric, last: float) -> Numeric:
         """Return the steps within [0, last], NaN as 0."""
         np = self.np
@@ -110,10 +107,13 @@ class NumpyOps:
         low = np.fmax(t, 0) if t.dtype.kind == "f" else np.maximum(t, 0)
         return np.minimum(low, t.dtype.type(_last(last, real=t.dtype.kind == "f")))
 
+    def find(self, starts: Numeric, t: Numeric) -> Numeric:
+        """Return how many boundaries lie at or before each step."""
+        return self.np.searchsorted(starts, t, side="right")
+
     def result(self, value: Numeric, like: Numeric) -> Numeric:
-        """Return a value in the result's dtype and the shape of the steps."""
-        full = self.np.broadcast_to(value, like.shape)
-        return self.np.array(full, self._float(like))
+        """Return the value, which block by block was written in shape and dtype."""
+        return value
 
 
 @final
@@ -143,8 +143,8 @@ class TorchOps:
         """Return a hash of step and seed in [-1, 1)."""
         torch = self.torch
         whole = step if step.dtype == torch.int64 else torch.floor(step).long()
-        seeds = high * 65536 + low
-        seeds = seeds.long() if hasattr(seeds, "long") else seeds
+        halves = (h.long() if hasattr(h, "long") else h for h in (high, low))
+        seeds = next(halves) * 65536 + next(halves)
         return mixed(whole, seeds).to(self._float(step)) / 2.0**23 - 1.0
 
     def steps(self, t: Numeric) -> Numeric:

@@ -21,7 +21,7 @@ from stepsize.schedules import kinds
 from stepsize.schedules.horizon import Horizon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
     from stepsize.schedules.curve import Curve
     from stepsize.schedules.scalar import Numeric
@@ -453,17 +453,3 @@ def _huge(value: float) -> float:
         return float(value)
     except OverflowError:  # an int beyond floats: refused as infinite by the caller
         return math.inf if value > 0 else -math.inf
-
-
-def walk(schedule: Schedule) -> Iterator[Phase]:
-    """Yield every phase and combinator, outermost first."""
-    for part in parts_of(schedule):
-        phase = part.part if isinstance(part, Scaled) else part
-        yield phase
-        for operand in phase.operands:
-            yield from walk(operand)
-
-
-def arguments(phase: Phase) -> Mapping[str, Any]:
-    """Return a phase's arguments by name."""
-    return dict(phase.args)

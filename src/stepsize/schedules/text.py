@@ -91,10 +91,7 @@ def _call(phase: Phase) -> str:
             positional = False
             continue
         default, keyword_only = defaults[name]
-        if value == default and type(value) is type(default):
-            positional = False
-            continue
-        if isinstance(value, float) and default == value:
+        if value == default:
             positional = False
             continue
         bare = positional and not keyword_only
