@@ -1,0 +1,314 @@
+"""The user's own training function: found, called, and what it returns checked.
+
+    def train(schedule, *, total_steps, seed, policies=(), report):
+        ...
+        return {"val": 0.91, "test": 0.9, "direction": "max", "updates": total_steps}
+
+Not here: the processes it runs in (processes.py), what its results mean (summary.py).
+"""
+
+import importlib.util
+import inspect
+import io
+import math
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, final
+
+import stepsize as ss
+from stepsize.errors import ProofError, describe
+from stepsize.proof.curves import CurveRecorder
+from stepsize.proof.results import Curve, Status
+
+KEYS = ("val", "test", "direction", "updates")
+"""What a training function returns."""
+
+SIGNATURE = "train(schedule, *, total_steps, seed, policies=(), report)"
+_GIVEN = ("total_steps", "seed", "policies", "report")
+_HINT = f"write it as {SIGNATURE}"
+_OUTPUT_LINES = 5
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TrainFunction:
+    """A training function by where it is, so that other processes can load it.
+
+    Attributes:
+        name: FILE:FUNCTION, or the name of the callable.
+        path: The file it is in; None for a callable.
+        call: The callable; None for a file.
+        changed: When the file was last changed, so that an edit is seen by processes
+            that have imported it before. Unit: ns since the epoch.
+    """
+
+    name: str
+    path: Path | None = None
+    call: Callable[..., Any] | None = None
+    changed: int = 0
+
+    @classmethod
+    def find(cls, source: str | Callable[..., Any]) -> "TrainFunction":
+        """Find a function by `my_script.py:train`, or take a callable.
+
+        Raises:
+            ProofError: There is no such file or function, it cannot be imported, or
+                it does not take the arguments of a training function.
+        """
+        if not isinstance(source, str):
+            found = cls(getattr(source, "__name__", type(source).__name__), call=source)
+        else:
+            file, colon, function = source.rpartition(":")
+            if not colon or not function.isidentifier():
+                raise ProofError(
+                    describe(
+                        "compare.subject",
+                        "be a workload or FILE.py:FUNCTION",
+                        source,
+                        hint="for a function of yours write my_script.py:train",
+                    )
+                )
+            path = Path(file)
+            if not path.is_file():
+                raise ProofError(
+                    describe(
+                        "compare.subject",
+                        "name a Python file that exists",
+                        file,
+                        hint=f"looked in {Path.cwd()}",
+                    )
+                )
+            found = cls(
+                f"{path.name}:{function}",
+                path=path.resolve(),
+                changed=path.stat().st_mtime_ns,
+            )
+        _check_signature(found)
+        return found
+
+    def load(self) -> Callable[..., Any]:
+        """Return the callable, importing its file if this process has not yet.
+
+        Raises:
+            ProofError: The file cannot be imported or lacks the function.
+        """
+        if self.call is not None:
+            return self.call
+        if self.path is None:
+            raise ProofError("TrainFunction must have a path or a callable.")
+        function = self.name.rpartition(":")[2]
+        found = getattr(_import(self.path, self.changed), function, None)
+        if not callable(found):
+            raise ProofError(
+                describe(
+                    f"{self.path.name}",
+                    f"define the function {function}",
+                    found,
+                    hint=_HINT,
+                )
+            )
+        return found  # type: ignore[no-any-return]  # the user's, checked when called
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run to make: its schedule (absolute rates), length and seed."""
+
+    schedule: ss.Schedule
+    total_steps: int
+    seed: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """What one run gave. `test` stays here unless the run's rate is chosen."""
+
+    status: Status
+    reason: str = ""
+    val: float | None = None
+    test: float | None = None
+    direction: str | None = None
+    updates: int | None = None
+    curves: tuple[Curve, ...] = ()
+
+
+def train_once(function: TrainFunction, job: Job) -> Returned:
+    """Make one run; whatever it raises becomes its reason.
+
+    What the function prints is kept off the terminal; its last lines are part of the
+    reason if it fails.
+    """
+    curves, output = CurveRecorder(), io.StringIO()
+    given: dict[str, Any] = {
+        "total_steps": job.total_steps,
+        "seed": job.seed,
+        "report": curves.report,
+    }
+    try:
+        with redirect_stdout(output), redirect_stderr(output):
+            call = function.load()
+            if _takes(call, "policies"):
+                given["policies"] = ()
+            returned = _read(call(job.schedule, **given), job.total_steps)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # SystemExit and the like too: a run that ends the process has failed.
+        reason = _why(error, function, output.getvalue())
+        return Returned(status="error", reason=reason, curves=curves.curves())
+    return Returned(
+        status=returned.status,
+        reason=returned.reason,
+        val=returned.val,
+        test=returned.test,
+        direction=returned.direction,
+        updates=returned.updates,
+        curves=curves.curves(),
+    )
+
+
+def _read(result: object, total_steps: int) -> Returned:
+    """Check what a training function returned.
+
+    Raises:
+        ProofError: It is not the mapping asked for.
+    """
+    missing = (
+        list(KEYS)
+        if not isinstance(result, Mapping)
+        else [key for key in KEYS if key not in result]
+    )
+    if not isinstance(result, Mapping) or missing:
+        raise ProofError(
+            describe("returned value", f"be a dict with {', '.join(KEYS)}", result)
+        )
+    direction = result["direction"]
+    if direction not in ("min", "max"):
+        raise ProofError(describe("returned direction", "be 'min' or 'max'", direction))
+    val, test = _number(result, "val"), _number(result, "test")
+    updates = _number(result, "updates")
+    if not updates.is_integer() or updates < 0:
+        raise ProofError(
+            describe(
+                "returned updates", "be an int >= 0 (unit: updates)", result["updates"]
+            )
+        )
+    status: Status = "finished"
+    reason = ""
+    if not math.isfinite(val):
+        status, reason = "diverged", f"val is {val}"
+    elif updates != total_steps:
+        status = "unequal_budget"
+        reason = f"made {int(updates)} updates instead of {total_steps}"
+    return Returned(
+        status=status,
+        reason=reason,
+        val=val if math.isfinite(val) else None,
+        test=test if math.isfinite(test) else None,
+        direction=direction,
+        updates=int(updates),
+    )
+
+
+def _number(result: Mapping[str, Any], key: str) -> float:
+    """Read a number: Python's, NumPy's or a tensor of one element."""
+    value = result[key]
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ProofError(describe(f"returned {key}", "be a number", value)) from error
+
+
+def _why(error: BaseException, function: TrainFunction, output: str) -> str:
+    """Word a failure: the error, where in the user's files, the last output."""
+    what = "".join(traceback.format_exception_only(error)).strip()
+    trace = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in trace if frame.filename != __file__]
+    where = [f"  {Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames[-3:]]
+    said = [f"  | {line}" for line in output.splitlines()[-_OUTPUT_LINES:]]
+    return "\n".join([what, *where, *said])
+
+
+@lru_cache(maxsize=8)
+def _import(path: Path, changed: int) -> Any:
+    """Import a file by its path, its folder on `sys.path` as for `python FILE`.
+
+    Args:
+        path: The file.
+        changed: Part of the key under which the module is remembered.
+
+    Raises:
+        ProofError: Its import raises.
+    """
+    del changed
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = f"_stepsize_script_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ProofError(describe("compare.subject", "name a .py file", path.name))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look there
+    output = io.StringIO()
+    try:
+        with redirect_stdout(output), redirect_stderr(output):
+            spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        del sys.modules[name]
+        reason = _why(error, TrainFunction(path.name, path), output.getvalue())
+        raise ProofError(f"{path.name} could not be imported: {reason}") from error
+    return module
+
+
+def _check_signature(function: TrainFunction) -> None:
+    """Refuse a function that cannot be called as a training function.
+
+    Raises:
+        ProofError: It lacks an argument, or needs one that it would not get.
+    """
+    call = function.load()
+    try:
+        parameters = list(inspect.signature(call).parameters.values())
+    except (TypeError, ValueError):  # written in C: it shows when it is called
+        return
+    given = [name for name in _GIVEN if _takes(call, name)]
+    missing = [name for name in _GIVEN if name not in given and name != "policies"]
+    unknown = [
+        p.name
+        for p in parameters[1:]
+        if p.default is p.empty
+        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        and p.name not in given
+    ]
+    if not parameters or missing or unknown:
+        rule = "take a schedule and the keywords total_steps, seed, report"
+        raise ProofError(
+            describe(function.name, rule, str(inspect.signature(call)), hint=_HINT)
+        )
+
+
+def _takes(call: Callable[..., Any], name: str) -> bool:
+    """Whether a callable takes the keyword `name`."""
+    try:
+        parameters = inspect.signature(call).parameters
+    except (TypeError, ValueError):
+        return True
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return True
+    found = parameters.get(name)
+    return found is not None and found.kind in (
+        found.POSITIONAL_OR_KEYWORD,
+        found.KEYWORD_ONLY,
+    )

@@ -1,0 +1,75 @@
+"""What the columns mean and what was spent, in the words that stand by the table."""
+
+from stepsize.proof.report.words import (
+    count,
+    decimals,
+    metric_title,
+    metric_unit,
+    name,
+    number,
+    rate,
+)
+from stepsize.proof.results import Comparison
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """Explain the columns, in one or two sentences each."""
+    subject = comparison.subject
+    better = "more" if subject.direction == "max" else "less"
+    chosen = (
+        "found beforehand" if comparison.tuning == "given" else "that validation chose"
+    )
+    lines = [
+        f"{metric_title(subject).capitalize()}: {better} is better; ±CI: 95 % "
+        f"interval over seeds. Test was read once, at the rate {chosen}; "
+        "vs constant: paired by seed, each at its own best rate; p is corrected for "
+        "the number of schedules."
+    ]
+    if comparison.tuning == "given":
+        lines.append(
+            "Only the rates that were tuned beforehand were trained: no grid, no "
+            "default rate, no share of failed runs."
+        )
+    else:
+        margin = subject.failed_margin
+        worse = number(margin, decimals(comparison)) if margin is not None else "?"
+        default = (
+            f"at {rate(subject.default_lr)}: validation difference at that fixed rate, "
+            "untuned; "
+            if subject.default_lr is not None
+            else ""
+        )
+        lines.append(
+            f"{default}grid mean: validation over all rates; diverged: not finite; "
+            f"failed: that, or worse than the best cell by more than {worse} "
+            f"{metric_unit(subject)}".rstrip()
+            + "."
+        )
+        if subject.default_lr is None:
+            lines.append("Give --default-lr to compare at an untuned rate too.")
+    if any(arm.at_edge for arm in comparison.arms):
+        lines.append("* at the edge of the grid: the best rate may lie outside.")
+    if any(name(arm) != arm.arm for arm in comparison.arms):
+        lines.append("! some of its runs do not count: the verdict says why.")
+    if subject.kind == "function":
+        lines.append(
+            "Your function returns test from every run; only that of the chosen rate "
+            "is read and stored."
+        )
+    return lines
+
+
+def setting(comparison: Comparison) -> str:
+    """Word the budget: "600 updates a run, 5 rates from 0.0003 to 0.03, 4 seeds"."""
+    subject, lrs = comparison.subject, comparison.lrs
+    rates = (
+        "rates tuned beforehand"
+        if comparison.tuning == "given"
+        else f"{count(len(lrs), 'rate')} from {rate(lrs[0])} to {rate(lrs[-1])}"
+        if len(lrs) > 1
+        else f"one rate, {rate(lrs[0])}"
+    )
+    return (
+        f"{count(subject.total_steps, 'update')} a run, {rates}, "
+        f"{count(len(comparison.seeds), 'seed')}: {count(len(comparison.runs), 'run')}"
+    )

@@ -1,0 +1,178 @@
+"""What follows from a comparison, in sentences: losses shown like wins.
+
+Each comparison has its own verdict; nothing is averaged over workloads.
+"""
+
+from stepsize.proof.report.words import (
+    count,
+    decimals,
+    listing,
+    metric_unit,
+    number,
+    p_value,
+    rate,
+    relative_to,
+)
+from stepsize.proof.results import ArmSummary, Comparison
+from stepsize.proof.statistics import Estimate
+
+
+def verdict(comparison: Comparison) -> tuple[str, ...]:
+    """Return the verdict; the first sentence is the answer, the others qualify it."""
+    constant, others = comparison.arms[0], comparison.arms[1:]
+    if constant.test is None:
+        return (
+            "No claim can be made: no run of the constant rate counts, so there is "
+            "nothing to compare with.",
+            *_caveats(comparison),
+        )
+    return (
+        _answer(comparison, constant, others),
+        *_losses(comparison, others),
+        *_near_misses(comparison, others),
+        *_default_rate(comparison, others),
+        *_caveats(comparison),
+    )
+
+
+def _answer(
+    comparison: Comparison, constant: ArmSummary, others: tuple[ArmSummary, ...]
+) -> str:
+    places = decimals(comparison)
+    unit = comparison.subject.unit
+    mean = number(constant.test.mean if constant.test else None, places)
+    baseline = (
+        f"the tuned constant ({mean}{' ' + unit if unit else ''} at "
+        f"{rate(constant.chosen_lr)})"
+    )
+    if not others:
+        return f"Only {baseline} was trained: name schedules to compare it with."
+    better = [arm for arm in others if arm.outcome == "better"]
+    if better:
+        gains = [f"{arm.arm} {_difference(comparison, arm)}" for arm in better]
+        verb = "helps" if len(better) == 1 else "help"
+        names = listing([arm.arm for arm in better])
+        return f"{names} {verb} here, against {baseline}: {'; '.join(gains)}."
+    claimed = [arm for arm in others if arm.outcome != "no claim"]
+    if not claimed:
+        why = next(
+            (
+                arm.difference.why_no_interval
+                for arm in others
+                if arm.difference and arm.difference.why_no_interval
+            ),
+            "too few runs count",
+        )
+        return f"No claim can be made against {baseline}: {why}."
+    largest = max(
+        claimed,
+        key=lambda arm: comparison.subject.sign * _mean(arm.difference),
+    )
+    return (
+        f"No schedule helps here: against {baseline}, none of {len(claimed)} is better "
+        f"beyond the noise of {count(len(comparison.seeds), 'seed')}. The most "
+        f"favourable is {largest.arm}, {_difference(comparison, largest)}."
+    )
+
+
+def _losses(comparison: Comparison, others: tuple[ArmSummary, ...]) -> list[str]:
+    worse = [arm for arm in others if arm.outcome == "worse"]
+    if not worse:
+        return []
+    losses = [f"{arm.arm} {_difference(comparison, arm)}" for arm in worse]
+    return [f"Worse than the tuned constant: {'; '.join(losses)}."]
+
+
+def _near_misses(comparison: Comparison, others: tuple[ArmSummary, ...]) -> list[str]:
+    near = [
+        arm
+        for arm in others
+        if arm.outcome == "no clear difference"
+        and arm.difference is not None
+        and arm.difference.excludes_zero
+    ]
+    return [
+        f"{arm.arm} {_difference(comparison, arm)} leaves out 0 taken by itself, but "
+        f"not after correcting for {len(others)} comparisons (Holm's p "
+        f"{p_value(arm.holm_p)}): no claim."
+        for arm in near
+    ]
+
+
+def _default_rate(comparison: Comparison, others: tuple[ArmSummary, ...]) -> list[str]:
+    """Say what happens without tuning; the sign often turns there."""
+    lr = comparison.subject.default_lr
+    sign = comparison.subject.sign
+    clear = [arm for arm in others if arm.at_default and arm.at_default.excludes_zero]
+    if lr is None or not clear:
+        return []
+    better = [a.arm for a in clear if sign * _mean(a.at_default) > 0]
+    worse = [a.arm for a in clear if sign * _mean(a.at_default) < 0]
+    said = [
+        f"{word}: {listing(names)}"
+        for word, names in (("better", better), ("worse", worse))
+        if names
+    ]
+    return [
+        f"Without tuning, all at {rate(lr)} (validation, each interval by itself), "
+        f"{'; '.join(said)}. Such a difference is a choice of the rate as much as of "
+        "the schedule."
+    ]
+
+
+def _caveats(comparison: Comparison) -> list[str]:
+    said = []
+    if comparison.tuning == "given":
+        said.append(
+            "The rates were found beforehand and only they were trained, so this says "
+            "nothing about how much a schedule depends on its rate."
+        )
+    edges = [arm for arm in comparison.arms if arm.at_edge is not None]
+    if edges:
+        names = listing([f"{a.arm} ({rate(a.chosen_lr)})" for a in edges])
+        ends = {arm.at_edge for arm in edges}
+        ways = {"low": "lower", "high": "higher"}
+        way = listing([word for end, word in ways.items() if end in ends])
+        said.append(
+            f"The best rate lies at the edge of the grid for {names}, so it may lie "
+            f"outside: repeat with {way} rates in --lrs."
+        )
+    unequal = [arm for arm in comparison.arms if arm.unequal]
+    if unequal:
+        names = listing([f"{arm.arm} ({arm.unequal})" for arm in unequal])
+        said.append(
+            "Unequal budget: runs that made another number of updates than "
+            f"{comparison.subject.total_steps} are left out: {names}."
+        )
+    said += [f"{arm.arm}: {note}." for arm in comparison.arms for note in arm.notes]
+    errors = sum(run.status == "error" for run in comparison.runs)
+    if errors:
+        said.append(
+            f"{count(errors, 'run')} of {len(comparison.runs)} raised or returned the "
+            "wrong thing; the reasons are in results.json."
+        )
+    return said
+
+
+def _difference(comparison: Comparison, arm: ArmSummary) -> str:
+    """Word a difference: "+0.82 points (95 % interval +0.10 to +1.54)"."""
+    difference, places = arm.difference, decimals(comparison)
+    if difference is None:
+        return ""
+    unit = metric_unit(comparison.subject)
+    mean = number(difference.mean, places, sign=True)
+    text = f"{mean} {unit}" if unit else mean
+    inside = []
+    if difference.low is not None:
+        low = number(difference.low, places, sign=True)
+        high = number(difference.high, places, sign=True)
+        inside.append(f"95 % interval {low} to {high}")
+    if arm.relative is not None:
+        word = "less" if arm.relative >= 0 else "more"
+        what = relative_to(comparison.subject)
+        inside.append(f"{abs(100 * arm.relative):.0f} % {word} {what}".rstrip())
+    return f"{text} ({', '.join(inside)})" if inside else text
+
+
+def _mean(estimate: Estimate | None) -> float:
+    return 0.0 if estimate is None else estimate.mean

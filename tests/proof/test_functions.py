@@ -1,0 +1,110 @@
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import stepsize as ss
+from stepsize.errors import ProofError
+from stepsize.proof.functions import Job, Returned, TrainFunction, train_once
+
+JOB = Job(schedule=0.1 * ss.hold(), total_steps=5, seed=3)
+GOOD = "{'val': 1.0, 'test': 2.0, 'direction': 'min', 'updates': total_steps}"
+
+
+def write(folder: Path, body: str, name: str = "script.py") -> str:
+    """Write a script whose `train` has this body and return FILE:train."""
+    head = "def train(schedule, *, total_steps, seed, policies=(), report):\n"
+    path = folder / name
+    path.write_text(head + textwrap.indent(textwrap.dedent(body), "    "))
+    return f"{path}:train"
+
+
+def once(folder: Path, body: str) -> Returned:
+    return train_once(TrainFunction.find(write(folder, body)), JOB)
+
+
+def test_a_run_gets_what_it_was_promised(tmp_path: Path) -> None:
+    returned = once(
+        tmp_path,
+        """
+        assert str(schedule) == "0.1 * hold()", schedule
+        assert (total_steps, seed, policies) == (5, 3, ())
+        report(1, loss=0.5)
+        return {'val': 1, 'test': 2.5, 'direction': 'max', 'updates': 5}
+        """,
+    )
+    assert returned.status == "finished", returned.reason
+    assert (returned.val, returned.test, returned.direction) == (1.0, 2.5, "max")
+    assert [curve.metric for curve in returned.curves] == ["loss"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        ("raise ValueError('no data')", "error", r"ValueError: no data\n.*script.py:2"),
+        ("raise SystemExit(3)", "error", "SystemExit: 3"),
+        ("print('hello'); 1 / 0", "error", r"ZeroDivisionError[\s\S]*\| hello"),
+        ("return None", "error", "be a dict with val, test, direction, updates"),
+        ("return {'val': 1.0}", "error", "be a dict with val, test"),
+        (f"return {GOOD} | {{'val': 'low'}}", "error", "returned val must be a number"),
+        (f"return {GOOD} | {{'direction': 'up'}}", "error", "must be 'min' or 'max'"),
+        (f"return {GOOD} | {{'updates': 2.5}}", "error", "returned updates must be an"),
+        (f"return {GOOD} | {{'val': float('nan')}}", "diverged", "val is nan"),
+        (f"return {GOOD} | {{'val': float('inf')}}", "diverged", "val is inf"),
+        (f"return {GOOD} | {{'updates': 4}}", "unequal_budget", "4 updates instead of"),
+        ("report('x', loss=1)", "error", r"report\.update must be an int"),
+    ],
+)
+def test_what_goes_wrong_is_a_run_with_a_reason(
+    tmp_path: Path, body: str, status: str, reason: str
+) -> None:
+    returned = once(tmp_path, body)
+    assert returned.status == status
+    assert re.search(reason, returned.reason), returned.reason
+
+
+def test_interrupts_are_not_failures(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        once(tmp_path, "raise KeyboardInterrupt")
+
+
+def test_policies_may_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "short.py"
+    path.write_text(
+        f"def go(schedule, *, total_steps, seed, report):\n    return {GOOD}\n"
+    )
+    returned = train_once(TrainFunction.find(f"{path}:go"), JOB)
+    assert returned.status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", r"script\.py must define the function train"),
+        ("train = 3", r"script\.py must define the function train"),
+        ("def train(schedule): ...", "total_steps, seed, report"),
+        ("def train(s, *, total_steps, seed, report, model): ...", "must take"),
+        ("def train(", r"could not be imported: .*SyntaxError|SyntaxError"),
+        ("import nowhere_at_all", "could not be imported: ModuleNotFoundError"),
+        ("raise SystemExit", "could not be imported: SystemExit"),
+    ],
+)
+def test_a_script_that_cannot_be_used_says_why(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(text)
+    with pytest.raises(ProofError, match=message):
+        TrainFunction.find(f"{path}:train")
+
+
+@pytest.mark.parametrize("source", ["script.py", "script.py:", "a:b c", ":", "x:y:"])
+def test_a_name_that_is_no_function(source: str) -> None:
+    with pytest.raises(ProofError, match=r"must be a workload or FILE\.py:FUNCTION"):
+        TrainFunction.find(source)
+
+
+def test_a_missing_file_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(ProofError, match=r"Python file that exists.*hint: looked in"):
+        TrainFunction.find(f"{tmp_path}/nothing.py:train")
