@@ -65,16 +65,27 @@ def test_too_many_cycles_are_refused_before_they_fill_the_memory() -> None:
         ss.repeat(ss.cosine(), 10**6, stretch=1.1).resolve(total_steps=100)
     with pytest.raises(ss.InvalidScheduleError, match="unroll into at most"):
         ss.step("0.0000155555%").resolve(total_steps=10**9)
-    chained = ss.repeat(ss.cosine(1), 150_000, shrink_peak=0.999999)
+    half = ss.repeat(ss.decay(1, to_lr=0.1), 150_000, shrink_peak=0.999999)
     with pytest.raises(ss.InvalidScheduleError, match="unroll into at most"):
-        (chained >> ss.jump(1.0) >> chained).resolve()
+        (half >> half).resolve()
 
 
-def test_endless_cycles_that_grow_need_a_horizon() -> None:
+def test_endless_cycles_that_shrink_need_a_horizon() -> None:
     with pytest.raises(ss.UnresolvedError, match="how many cycles"):
-        ss.repeat(ss.cosine(5), stretch=2.0)(0)
+        ss.repeat(ss.cosine(5), stretch=0.5)(0)
     with pytest.raises(ss.UnresolvedError, match="length of step"):
         ss.step("0.5 epochs").resolve(horizon=ss.Horizon(steps_per_epoch=3))
+
+
+def test_endless_cycles_that_grow_or_shrink_in_height() -> None:
+    grows = ss.repeat(ss.cosine(5), stretch=2.0)
+    assert [grows(5 * (2**k - 1)) for k in (1, 5, 40)] == [1.0, 1.0, 1.0]
+    lower = 0.5 * ss.repeat(ss.linear(4), shrink_peak=0.5)
+    assert lower([0, 3, 4, 8, 41]) == [0.5, 0.125, 0.25, 0.125, 0.5**11 * 0.75]
+    steps = np.arange(5000)
+    assert lower(steps) == pytest.approx(np.array(lower(range(5000))), rel=1e-14)
+    assert lower.resolve(total_steps=8)(8) == 0.0
+    assert lower.resolve(total_steps=9)(50) == 0.5**3 * 0.75
 
 
 def test_step_at_fractional_intervals_rounds_each_boundary() -> None:

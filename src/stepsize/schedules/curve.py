@@ -237,19 +237,25 @@ class Curve:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Cycle:
-    """A formula that plays a whole curve again and again: value(d mod length)."""
+    """A formula that plays a whole curve again and again, each time shrunk.
+
+    value(d) = shrink^floor(d / length) * curve(d mod length)
+    """
 
     curve: Curve
-    length: int
+    length: float
 
-    def __call__(self, ops: Ops, d: Numeric) -> Numeric:
+    def __call__(self, ops: Ops, d: Numeric, shrink: Numeric) -> Numeric:
         """Return the value at d steps since the first cycle began."""
+        phase = ops.remainder(d, self.length)
         if ops is PYTHON:
-            return self.curve.at(d % self.length)
+            value = self.curve.at(phase)
+            return value if shrink == 1 else value * shrink ** (d // self.length)
         from stepsize.schedules import arrays
 
-        phase = ops.remainder(d, self.length)
-        return arrays.evaluate_within(self.curve, phase, ops)  # type: ignore[arg-type]  # arrays come with ArrayOps
+        value = arrays.evaluate_within(self.curve, phase, ops)  # type: ignore[arg-type]  # arrays come with ArrayOps
+        cycle = ops.floor(ops.divide(d - phase, self.length) + 0.5)
+        return value * ops.power(shrink, cycle)
 
 
 def _is_scalar(step: Numeric) -> bool:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from stepsize.errors import InvalidScheduleError, describe
 from stepsize.schedules.arguments import choice, number
-from stepsize.schedules.curve import Curve, Cycle, Leaf, Piece, constant
+from stepsize.schedules.curve import FOREVER, Curve, Cycle, Leaf, Piece, constant
 from stepsize.schedules.durations import LONGEST, whole
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.kinds import Kind
@@ -23,9 +23,11 @@ from stepsize.schedules.layout import (
 from stepsize.schedules.lowering import MOST_PIECES, lower, measure, too_many
 from stepsize.schedules.schedule import (
     Phase,
+    Scaled,
     Schedule,
     ends_at_zero,
     leading_scale,
+    parts_of,
 )
 
 MANY = 64
@@ -148,36 +150,47 @@ def _lower(phase: Phase, place: Place) -> Laid:
         if stretch != 1 and count > MOST_PIECES:
             raise too_many(count)
         first = place.length / _sum(stretch, count)
-    if stretch == 1 and shrink == 1 and _regular(operand, first, count, place):
-        return _play_again(phase, first, place)
+    if stretch == 1 and (shrink == 1 or not _has_absolutes(operand)):
+        begin = place.start
+        regular = real or (first.denominator == 1 and begin.denominator == 1)
+        # 100/3 updates have no exact float, so d mod length would miss boundaries
+        regular = regular and Fraction(float(first)) == first > 0
+        if regular and (count is None or count >= MANY):
+            return _play_again(phase, first, place, real=real)
     return _unroll(phase, first, size, place, real=real)
 
 
-def _regular(
-    operand: Schedule, first: Fraction, count: int | None, place: Place
-) -> bool:
-    """Whether all cycles are alike and many: whole length, whole start."""
-    whole_steps = first.denominator == 1 and place.start.denominator == 1
-    many = count is None or count >= MANY
-    return whole_steps and first >= 1 and many
+def _has_absolutes(schedule: Schedule) -> bool:
+    """Whether a value in it does not scale with the entry."""
+    for part in parts_of(schedule):
+        phase = part.part if isinstance(part, Scaled) else part
+        if any(name.endswith("_lr") and v is not None for name, v in phase.args):
+            return True
+        if any(_has_absolutes(operand) for operand in phase.operands):
+            return True
+    return False
 
 
-def _play_again(phase: Phase, first: Fraction, place: Place) -> Laid:
-    """Lay out equal cycles as one curve that is played again and again."""
-    begin, cycle, count = place.begin, int(first), phase["n"]
-    span = replace(place.span, whole=first, real=phase["boundaries"] == "real")
+def _play_again(phase: Phase, first: Fraction, place: Place, *, real: bool) -> Laid:
+    """Lay out cycles of one length as one curve that is played again and again."""
+    cycle: float = int(first) if first.denominator == 1 else float(first)
+    shrink, count = phase["shrink_peak"], phase["n"]
+    span = replace(place.span, whole=first, real=real)
+    begin, stop = span.bound(place.start), place.stop
     inner = place.changed(start=ZERO, length=first, span=span)
     laid = lower(phase.operands[0], inner)
     curve = Curve([*laid.pieces, Piece(cycle, constant(laid.exit))], cycle)
-    leaf = Leaf(Cycle(curve, cycle), begin, ())
-    stop = place.stop
-    if stop is None:
-        return Laid([Piece(begin, leaf)], laid.exit)
-    length = stop - begin
-    last = laid.exit
-    if count is None and length % cycle:  # cut off inside a cycle
+    leaf = Leaf(Cycle(curve, cycle), begin, (shrink,))
+    if count is not None:
+        last = laid.exit * shrink ** (count - 1)
+    elif stop is None or (stop - begin) % cycle == 0:
+        cycles = 1.0 if stop is None else (stop - begin) / cycle
+        last = laid.exit * shrink ** (cycles - 1)
+    else:  # cut off inside a cycle
         last = leaf.at(stop)
-    return Laid([Piece(begin, leaf)] if length > 0 else [], last)
+    return Laid(
+        [] if stop is not None and stop <= begin else [Piece(begin, leaf)], last
+    )
 
 
 def _unroll(
@@ -185,9 +198,11 @@ def _unroll(
 ) -> Laid:
     operand, count = phase.operands[0], phase["n"]
     stretch, shrink = exact(phase["stretch"]), phase["shrink_peak"]
-    if count is None and place.length is None:
-        raise unresolved("how many cycles there are")
     end = None if place.length is None else place.start + place.length
+    if count is None and end is None:
+        if stretch <= 1:
+            raise unresolved("how many cycles there are")
+        end = Fraction(FOREVER)
     pieces: list[Piece] = []
     start, length, entry, index = place.start, first, place.entry, 0
     last = entry

@@ -62,7 +62,7 @@ class NumpyOps:
         """Find numpy, which is loaded: the caller holds one of its arrays."""
         np = sys.modules["numpy"]
         self.np: Any = np
-        self.sin, self.sqrt, self.floor = np.sin, np.sqrt, np.floor
+        self.sin, self.exp, self.sqrt, self.floor = np.sin, np.exp, np.sqrt, np.floor
         self.power, self.divide, self.remainder = np.power, np.divide, np.remainder
         self.minimum, self.maximum = np.minimum, np.maximum
         self.where, self.take = np.where, np.take
@@ -124,7 +124,8 @@ class TorchOps:
         """Find torch, which is loaded: the caller holds one of its tensors."""
         torch = sys.modules["torch"]
         self.torch: Any = torch
-        self.sin, self.sqrt, self.floor = torch.sin, torch.sqrt, torch.floor
+        self.sin, self.exp = torch.sin, torch.exp
+        self.sqrt, self.floor = torch.sqrt, torch.floor
         self.minimum, self.maximum = torch.minimum, torch.maximum
         self.power, self.where, self.remainder = torch.pow, torch.where, torch.remainder
 
@@ -200,7 +201,8 @@ class _NumpyLikeOps:
     def __init__(self, module: Any) -> None:
         """Take the operations from the module."""
         self.module = module
-        self.sin, self.sqrt, self.floor = module.sin, module.sqrt, module.floor
+        self.sin, self.exp = module.sin, module.exp
+        self.sqrt, self.floor = module.sqrt, module.floor
         self.minimum, self.maximum = module.minimum, module.maximum
         self.power, self.where = module.power, module.where
 

@@ -24,6 +24,9 @@ class Ops(Protocol):
     def sin(self, x: Numeric) -> Numeric:
         """Return the sine."""
 
+    def exp(self, x: Numeric) -> Numeric:
+        """Return the exponential function."""
+
     def sqrt(self, x: Numeric) -> Numeric:
         """Return the square root."""
 
@@ -74,6 +77,14 @@ class PythonOps:
     def divide(a: float, b: float) -> float:
         """Return a / b."""
         return a / b
+
+    @staticmethod
+    def exp(x: float) -> float:
+        """Return e ** x, inf where it leaves the floats."""
+        try:
+            return math.exp(x)
+        except OverflowError:
+            return math.inf
 
     @staticmethod
     def power(base: float, exponent: float) -> float:
