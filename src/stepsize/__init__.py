@@ -22,34 +22,58 @@ _NAMES = {
     "ResolvedSchedule": "schedules.schedule",
     "Schedule": "schedules.schedule",
     "average": "schedules.pointwise",
+    "chebyshev": "schedules.literature",
     "clip": "schedules.combinators",
     "constant": "schedules.named",
     "cosine": "schedules.phases",
+    "cyclic": "schedules.waves",
     "decay": "schedules.phases",
     "exponential": "schedules.phases",
+    "exponential_warmup": "schedules.warmups",
+    "flat_cosine": "schedules.literature",
     "from_dict": "schedules.plain",
     "geometric": "schedules.drops",
     "hold": "schedules.phases",
+    "hyperbolic": "schedules.literature",
+    "infinite": "schedules.literature",
     "inverse_sqrt": "schedules.drops",
+    "inverse_time": "schedules.drops",
     "jump": "schedules.combinators",
+    "join": "schedules.joins",
+    "k_decay": "schedules.literature",
+    "knee": "schedules.literature",
     "knots": "schedules.knots",
     "linear": "schedules.phases",
+    "lowered_linear": "schedules.literature",
     "maximum": "schedules.pointwise",
     "minimum": "schedules.pointwise",
+    "mirrored_cosine": "schedules.literature",
     "multistep": "schedules.drops",
+    "natural_exponential": "schedules.literature",
+    "noam": "schedules.literature",
     "noise": "schedules.free",
     "one_cycle": "schedules.named",
+    "one_cycle_momentum": "schedules.named",
     "opaque": "schedules.free",
     "parse": "schedules.text",
     "polynomial": "schedules.phases",
+    "polynomial_cycles": "schedules.waves",
+    "power_law": "schedules.drops",
+    "radam_warmup": "schedules.warmups",
     "repeat": "schedules.cycles",
     "reverse": "schedules.combinators",
+    "rex": "schedules.literature",
     "skip": "schedules.combinators",
+    "slanted_triangular": "schedules.waves",
     "step": "schedules.drops",
     "table": "schedules.knots",
+    "tanh": "schedules.literature",
+    "untuned_warmup": "schedules.warmups",
     "warm_restarts": "schedules.named",
     "warmup": "schedules.phases",
+    "wave": "schedules.waves",
     "wsd": "schedules.named",
+    "wsd_s": "schedules.literature",
     "StepsizeError": "errors",
     "InvalidScheduleError": "errors",
     "UnresolvedError": "errors",
@@ -87,15 +111,32 @@ if TYPE_CHECKING:
     from stepsize.schedules.cycles import repeat as repeat
     from stepsize.schedules.drops import geometric as geometric
     from stepsize.schedules.drops import inverse_sqrt as inverse_sqrt
+    from stepsize.schedules.drops import inverse_time as inverse_time
     from stepsize.schedules.drops import multistep as multistep
+    from stepsize.schedules.drops import power_law as power_law
     from stepsize.schedules.drops import step as step
     from stepsize.schedules.free import noise as noise
     from stepsize.schedules.free import opaque as opaque
     from stepsize.schedules.horizon import Horizon as Horizon
+    from stepsize.schedules.joins import join as join
     from stepsize.schedules.knots import knots as knots
     from stepsize.schedules.knots import table as table
+    from stepsize.schedules.literature import chebyshev as chebyshev
+    from stepsize.schedules.literature import flat_cosine as flat_cosine
+    from stepsize.schedules.literature import hyperbolic as hyperbolic
+    from stepsize.schedules.literature import infinite as infinite
+    from stepsize.schedules.literature import k_decay as k_decay
+    from stepsize.schedules.literature import knee as knee
+    from stepsize.schedules.literature import lowered_linear as lowered_linear
+    from stepsize.schedules.literature import mirrored_cosine as mirrored_cosine
+    from stepsize.schedules.literature import natural_exponential as natural_exponential
+    from stepsize.schedules.literature import noam as noam
+    from stepsize.schedules.literature import rex as rex
+    from stepsize.schedules.literature import tanh as tanh
+    from stepsize.schedules.literature import wsd_s as wsd_s
     from stepsize.schedules.named import constant as constant
     from stepsize.schedules.named import one_cycle as one_cycle
+    from stepsize.schedules.named import one_cycle_momentum as one_cycle_momentum
     from stepsize.schedules.named import warm_restarts as warm_restarts
     from stepsize.schedules.named import wsd as wsd
     from stepsize.schedules.phases import cosine as cosine
@@ -112,6 +153,13 @@ if TYPE_CHECKING:
     from stepsize.schedules.schedule import ResolvedSchedule as ResolvedSchedule
     from stepsize.schedules.schedule import Schedule as Schedule
     from stepsize.schedules.text import parse as parse
+    from stepsize.schedules.warmups import exponential_warmup as exponential_warmup
+    from stepsize.schedules.warmups import radam_warmup as radam_warmup
+    from stepsize.schedules.warmups import untuned_warmup as untuned_warmup
+    from stepsize.schedules.waves import cyclic as cyclic
+    from stepsize.schedules.waves import polynomial_cycles as polynomial_cycles
+    from stepsize.schedules.waves import slanted_triangular as slanted_triangular
+    from stepsize.schedules.waves import wave as wave
 
 
 def __getattr__(name: str) -> Any:

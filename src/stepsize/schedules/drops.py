@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from stepsize.errors import InvalidScheduleError, describe
-from stepsize.schedules.arguments import number
+from stepsize.schedules.arguments import flag, number
 from stepsize.schedules.curve import Leaf, Piece, constant
 from stepsize.schedules.durations import Length, duration
 from stepsize.schedules.kinds import Kind
@@ -180,6 +180,93 @@ def inverse_sqrt(
     return Phase("inverse_sqrt", (), args)
 
 
+def power_law(
+    exponent: float = 0.51,
+    timescale: Length = 1,
+    steps: Duration = None,
+    *,
+    weight: float = 1.0,
+    fixed: bool = False,
+) -> Phase:
+    """Fall as a power of time, without a horizon.
+
+        value(d) = entry * (timescale / (d + timescale))^exponent
+
+    Args:
+        exponent: 0.5 is `inverse_sqrt`, 1 an inverse time decay; finite, > 0.
+        timescale: Steps after which time has doubled. Unit: updates, or a text with a
+            unit.
+        steps: How long. Unit: updates, or a text with a unit; None takes what is left.
+        weight: Share of what is left, among elastic phases; > 0.
+        fixed: Whether a stretched cycle leaves the lengths alone.
+
+    Returns:
+        The phase; its exit is the value at d = steps. Follow it by `decay` for the
+        power schedule with a tail.
+
+    Raises:
+        InvalidScheduleError, UnitError: A value is outside its range.
+
+    Source:
+        Shen et al. 2024, arXiv:2408.13359 (exponent 0.51).
+
+    Examples:
+        >>> import stepsize as ss
+        >>> ss.power_law(1.0, 2)([0, 2, 6])
+        [1.0, 0.5, 0.25]
+    """
+    args = (
+        ("exponent", number(exponent, "power_law.exponent", open_low=True)),
+        ("timescale", duration(timescale, "power_law.timescale")),
+        *timing("power_law", steps, weight, fixed=fixed),
+    )
+    return Phase("power_law", (), args)
+
+
+def inverse_time(
+    rate: float,
+    every: Length = 1,
+    steps: Duration = None,
+    *,
+    staircase: bool = False,
+    weight: float = 1.0,
+    fixed: bool = False,
+) -> Phase:
+    """Fall as the inverse of time.
+
+        value(d) = entry / (1 + rate * d / every)     (floor(d / every) for a staircase)
+
+    Args:
+        rate: How much the divisor grows in an interval; finite, >= 0.
+        every: The interval. Unit: updates, or a text with a unit.
+        steps: How long. Unit: updates, or a text with a unit; None takes what is left.
+        staircase: Whether the value changes at whole intervals only.
+        weight: Share of what is left, among elastic phases; > 0.
+        fixed: Whether a stretched cycle leaves the lengths alone.
+
+    Returns:
+        The phase; its exit is the value at d = steps.
+
+    Raises:
+        InvalidScheduleError, UnitError: A value is outside its range.
+
+    Source:
+        Robbins & Monro 1951; the form is that of Keras' InverseTimeDecay.
+
+    Examples:
+        >>> import stepsize as ss
+        >>> ss.inverse_time(1.0, 2)(range(4))
+        [1.0, 0.6666666666666666, 0.5, 0.4]
+    """
+    args = (
+        ("rate", number(rate, "inverse_time.rate")),
+        ("every", duration(every, "inverse_time.every")),
+        ("staircase", flag(staircase, "inverse_time.staircase")),
+        *timing("inverse_time", steps, weight, fixed=fixed),
+    )
+    return Phase("inverse_time", (), args)
+
+
 def _interval(phase: Phase, name: str, place: Place) -> Fraction:
     return place.span.updates(phase[name], fixed=phase["fixed"])
 
@@ -188,7 +275,7 @@ def _plain(value: Fraction) -> float:
     return int(value) if value.denominator == 1 else float(value)
 
 
-def _formula(leaf: Leaf, place: Place) -> Laid:
+def formula_to_the_end(leaf: Leaf, place: Place) -> Laid:
     """Lay out one formula, ending where the place does."""
     begin, stop = place.begin, place.stop
     if stop is None:
@@ -201,7 +288,9 @@ def _lower_step(phase: Phase, place: Place) -> Laid:
     every, factor = _interval(phase, "every", place), phase["factor"]
     begin, entry = place.begin, place.entry
     if every.denominator == 1:
-        return _formula(Leaf("staircase", begin, (entry, factor, int(every))), place)
+        return formula_to_the_end(
+            Leaf("staircase", begin, (entry, factor, int(every))), place
+        )
     if place.length is None:
         raise unresolved("the length of step")
     count = int(place.length / every) + 1
@@ -238,15 +327,34 @@ def _drops(points: Sequence[Fraction], factor: float, place: Place) -> Laid:
 def _lower_geometric(phase: Phase, place: Place) -> Laid:
     every = _plain(_interval(phase, "every", place))
     numbers = (place.entry, phase["factor"], every)
-    return _formula(Leaf("geometric", place.begin, numbers), place)
+    return formula_to_the_end(Leaf("geometric", place.begin, numbers), place)
 
 
 def _lower_inverse_sqrt(phase: Phase, place: Place) -> Laid:
     tau = _plain(_interval(phase, "timescale", place))
-    return _formula(Leaf("inverse_sqrt", place.begin, (place.entry, tau)), place)
+    return formula_to_the_end(
+        Leaf("inverse_sqrt", place.begin, (place.entry, tau)), place
+    )
+
+
+def _lower_power_law(phase: Phase, place: Place) -> Laid:
+    tau = _plain(_interval(phase, "timescale", place))
+    numbers = (place.entry, tau, phase["exponent"])
+    return formula_to_the_end(Leaf("power_law", place.begin, numbers), place)
+
+
+def _lower_inverse_time(phase: Phase, place: Place) -> Laid:
+    every = _plain(_interval(phase, "every", place))
+    shape = "inverse_stairs" if phase["staircase"] else "inverse_time"
+    numbers = (place.entry, phase["rate"], every)
+    return formula_to_the_end(Leaf(shape, place.begin, numbers), place)
 
 
 KINDS = {
+    "power_law": Kind(build=power_law, measure=measure, lower=_lower_power_law),
+    "inverse_time": Kind(
+        build=inverse_time, measure=measure, lower=_lower_inverse_time
+    ),
     "step": Kind(build=step, measure=measure, lower=_lower_step),
     "multistep": Kind(build=multistep, measure=measure, lower=_lower_multistep),
     "geometric": Kind(build=geometric, measure=measure, lower=_lower_geometric),

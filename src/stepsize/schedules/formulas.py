@@ -33,8 +33,18 @@ def cosine(ops: Ops, u: Numeric) -> Numeric:
     return root * root
 
 
-def polynomial(ops: Ops, u: Numeric, power: Numeric) -> Numeric:
-    """Fall as a power: w = u^power."""
+def cosine_power(ops: Ops, u: Numeric, power: Numeric, k: Numeric) -> Numeric:
+    """Fall as a power of a cosine of p^k: w = cos(pi p^k / 2)^(2 power)."""
+    return ops.power(ops.sin(HALF_PI * (1.0 - ops.power(1.0 - u, k))), 2.0 * power)
+
+
+def polynomial(ops: Ops, u: Numeric, power: Numeric, k: Numeric) -> Numeric:
+    """Fall as a power: w = (1 - p^k)^power."""
+    return ops.power(1.0 - ops.power(1.0 - u, k), power)
+
+
+def power_of_rest(ops: Ops, u: Numeric, power: Numeric) -> Numeric:
+    """Fall as a power, without cancellation: w = u^power."""
     return ops.power(u, power)
 
 
@@ -46,6 +56,36 @@ def one_minus_sqrt(ops: Ops, u: Numeric) -> Numeric:
 def one_minus_square(ops: Ops, u: Numeric) -> Numeric:
     """Fall as 1 - (d / n)^2, written w = u (2 - u)."""
     return u * (2.0 - u)
+
+
+def mirrored_cosine(ops: Ops, u: Numeric) -> Numeric:
+    """Fall as a cosine mirrored at the line: w = 2 u - sin^2(pi u / 2)."""
+    return 2.0 * u - cosine(ops, u)
+
+
+def rex(ops: Ops, u: Numeric, beta: Numeric) -> Numeric:
+    """Fall late, as a reflected exponential: w = u / (1 - beta + beta u)."""
+    return u / (1.0 - beta + beta * u)
+
+
+def tanh(ops: Ops, u: Numeric, low: Numeric, high: Numeric) -> Numeric:
+    """Fall as a hyperbolic tangent: w = 1 / (1 + exp(2 (u low + p high)))."""
+    return 1.0 / (1.0 + ops.exp(2.0 * (u * low + (1.0 - u) * high)))
+
+
+def hyperbolic(ops: Ops, u: Numeric, ratio: Numeric) -> Numeric:
+    """Fall as a hyperbola: w = sqrt(u (2 - ratio (2 - u)) / (2 - ratio))."""
+    return ops.sqrt(u * (2.0 - ratio * (2.0 - u)) / (2.0 - ratio))
+
+
+def shifted_exponential(ops: Ops, u: Numeric, ratio: Numeric) -> Numeric:
+    """Fall by equal factors, shifted to reach 0: w = (r^p - r) / (1 - r)."""
+    return (ops.power(ratio, 1.0 - u) - ratio) / (1.0 - ratio)
+
+
+def rise_sqrt(ops: Ops, u: Numeric) -> Numeric:
+    """Rise as 1 - sqrt(1 - p): w = sqrt(u)."""
+    return ops.sqrt(u)
 
 
 def rise_polynomial(ops: Ops, u: Numeric, power: Numeric) -> Numeric:
@@ -74,6 +114,26 @@ def exponential(ops: Ops, d: Numeric, n: Numeric, a: Numeric, b: Numeric) -> Num
     return a * ops.power(b / a, ops.divide(d, n))
 
 
+def exponential_hyperbolic(
+    ops: Ops, d: Numeric, n: Numeric, a: Numeric, b: Numeric, *ratio: Numeric
+) -> Numeric:
+    """Change by factors along a hyperbola: value = a (b / a)^(1 - w)."""
+    w = hyperbolic(ops, ops.divide(n - d, n), *ratio)
+    return a * ops.power(b / a, 1.0 - w)
+
+
+def harmonic(ops: Ops, d: Numeric, n: Numeric, a: Numeric, b: Numeric) -> Numeric:
+    """Change the inverse evenly: value = a b / (p a + (1 - p) b)."""
+    u = ops.divide(n - d, n)
+    return a * b / ((1.0 - u) * a + u * b)
+
+
+def rise_log(ops: Ops, d: Numeric, n: Numeric, a: Numeric, b: Numeric) -> Numeric:
+    """Rise as a logarithm: value = a + (b - a) ln(1 + d) / ln(1 + n)."""
+    rise = ops.log(ops.divide(d + 1, 1)) / ops.log(ops.divide(n + 1, 1))
+    return rise * b + (1.0 - rise) * a
+
+
 def staircase(ops: Ops, d: Numeric, a: Numeric, factor: Numeric, n: Numeric) -> Numeric:
     """Multiply every n steps: value = a factor^floor(d / n)."""
     return a * ops.power(factor, ops.floor(ops.divide(d, n)))
@@ -89,6 +149,69 @@ def inverse_sqrt(ops: Ops, d: Numeric, a: Numeric, tau: Numeric) -> Numeric:
     return a * ops.sqrt(ops.divide(tau, d + tau))
 
 
+def power_law(
+    ops: Ops, d: Numeric, a: Numeric, tau: Numeric, exponent: Numeric
+) -> Numeric:
+    """Fall as a power of time: value = a (tau / (d + tau))^exponent."""
+    return a * ops.power(ops.divide(tau, d + tau), exponent)
+
+
+def inverse_time(
+    ops: Ops, d: Numeric, a: Numeric, rate: Numeric, n: Numeric
+) -> Numeric:
+    """Fall as the inverse of time: value = a / (1 + rate d / n)."""
+    return a / (1.0 + rate * ops.divide(d, n))
+
+
+def inverse_stairs(
+    ops: Ops, d: Numeric, a: Numeric, rate: Numeric, n: Numeric
+) -> Numeric:
+    """Fall as the inverse of time, in stairs: value = a / (1 + rate floor(d / n))."""
+    return a / (1.0 + rate * ops.floor(ops.divide(d, n)))
+
+
+def wave(
+    ops: Ops, d: Numeric, n: Numeric, a: Numeric, b: Numeric, *cycles: Numeric
+) -> Numeric:
+    """Swing between two values: w = cos^2(pi x), x = cycles d / n."""
+    (count,) = cycles
+    # the sine of what is left of half a turn is exactly 0 at the lowest point
+    x = ops.remainder(count * ops.divide(d, n), 1.0)
+    root = ops.sin(math.pi * (0.5 - x))
+    w = root * root
+    return w * a + (1.0 - w) * b
+
+
+def polynomial_cycles(
+    ops: Ops, d: Numeric, a: Numeric, b: Numeric, n: Numeric, *power: Numeric
+) -> Numeric:
+    """Fall as a power over n, 2n, ... steps: w = (1 - d / (n ceil(d / n)))^power."""
+    (exponent,) = power
+    cycle = ops.maximum(-ops.floor(-ops.divide(d, n)), 0.0 * d + 1.0)
+    w = ops.power(ops.maximum(1.0 - ops.divide(d, n) / cycle, 0.0 * d), exponent)
+    return w * a + (1.0 - w) * b
+
+
+def exponential_rise(ops: Ops, d: Numeric, a: Numeric, tau: Numeric) -> Numeric:
+    """Approach a: value = a (1 - exp(-(d + 1) / tau))."""
+    return a * (1.0 - ops.exp(-ops.divide(d + 1, tau)))
+
+
+def radam(ops: Ops, d: Numeric, a: Numeric, beta2: Numeric, offset: Numeric) -> Numeric:
+    """Rise as the variance rectification of RAdam, from its first defined step on.
+
+    With s = d + offset, f = 2 / (1 - beta2) - 1 and r = f - 2 s b^s / (1 - b^s):
+
+        value = a sqrt((r - 4) (r - 2) f / ((f - 4) (f - 2) r))
+    """
+    s = ops.divide(d + offset, 1)
+    decayed = ops.power(beta2, s)
+    final = 2.0 / (1.0 - beta2) - 1.0
+    r = final - 2.0 * s * decayed / (1.0 - decayed)
+    square = (r - 4.0) * (r - 2.0) * final / ((final - 4.0) * (final - 2.0) * r)
+    return a * ops.sqrt(square)
+
+
 def noise(ops: Ops, d: Numeric, a: Numeric, *seeded: Numeric) -> Numeric:
     """Scatter evenly: value = a (1 + amplitude z), z(d) in [-1, 1) from a hash.
 
@@ -100,19 +223,37 @@ def noise(ops: Ops, d: Numeric, a: Numeric, *seeded: Numeric) -> Numeric:
 
 WEIGHTS: dict[str, Callable[..., Numeric]] = {
     "linear": linear,
-    "cosine": cosine,
+    "half-cosine": cosine,
+    "cosine": cosine_power,
     "polynomial": polynomial,
+    "power": power_of_rest,
     "1-sqrt": one_minus_sqrt,
     "1-square": one_minus_square,
+    "mirrored-cosine": mirrored_cosine,
+    "rex": rex,
+    "tanh": tanh,
+    "hyperbolic": hyperbolic,
+    "shifted-exponential": shifted_exponential,
     "rise-polynomial": rise_polynomial,
+    "rise-sqrt": rise_sqrt,
 }
 
 FORMULAS: dict[str, Callable[..., Numeric]] = {
     "constant": constant,
     "exponential": exponential,
+    "exponential-hyperbolic": exponential_hyperbolic,
+    "harmonic": harmonic,
+    "rise-log": rise_log,
     "staircase": staircase,
     "geometric": geometric,
     "inverse_sqrt": inverse_sqrt,
     "noise": noise,
+    "power_law": power_law,
+    "inverse_time": inverse_time,
+    "inverse_stairs": inverse_stairs,
+    "wave": wave,
+    "polynomial_cycles": polynomial_cycles,
+    "exponential_rise": exponential_rise,
+    "radam": radam,
     **{name: _between(weight) for name, weight in WEIGHTS.items()},
 }

@@ -147,7 +147,8 @@ def _lower_knots(phase: Phase, place: Place) -> Laid:
         if phase["pieces"] == "step":
             pieces.append(Piece(start, constant(a)))
             continue
-        pieces.append(Piece(start, Leaf(phase["pieces"], start, (_real(y - x), a, b))))
+        shape = "half-cosine" if phase["pieces"] == "cosine" else "linear"
+        pieces.append(Piece(start, Leaf(shape, start, (_real(y - x), a, b))))
     end, last = _real(origin + places[-1]), points[-1][1]
     # where the next phase begins later, by its rounding, the last value holds
     return Laid([*pieces, Piece(end, constant(last))], last)

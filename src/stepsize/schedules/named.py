@@ -85,6 +85,7 @@ def one_cycle(
     start: float = 1 / 25,
     to: float = 1 / 25e4,
     shape: str = "cosine",
+    three_phase: bool = False,
 ) -> Schedule:
     """Rise to the peak and fall far below the start: the 1cycle policy, with peak 1.
 
@@ -94,14 +95,16 @@ def one_cycle(
             percentage is of the whole cycle.
         start: First value as a fraction of the peak; in [0, 1].
         to: Last value as a fraction of the peak; finite, >= 0.
-        shape: "cosine" or "linear", of both halves.
+        shape: "cosine" or "linear", of all parts.
+        three_phase: Whether the fall back to `start` takes as long as the rise, and
+            only the rest goes down to `to` (> 0 then).
 
     Returns:
         The schedule; multiply it by the peak rate.
 
     Raises:
-        InvalidScheduleError, UnitError: A value is outside its range, or the rise is
-            not shorter than the cycle.
+        InvalidScheduleError, UnitError: A value is outside its range, or the parts
+            leave no update for the last one.
 
     Source:
         Smith & Topin 2017, arXiv:1708.07120, as used by fastai and torch: start =
@@ -113,28 +116,86 @@ def one_cycle(
         warmup(30, start=0.04) >> decay(70, to=4e-6)
     """
     choice(shape, "one_cycle.shape", ("cosine", "linear"))
-    rise = duration(warmup_steps, "one_cycle.warmup_steps")
+    rise, rest = _parts("one_cycle", steps, warmup_steps, three_phase=three_phase)
+    if not three_phase:
+        return warmup(rise, start, shape) >> decay(rest, to, shape)
+    first = number(start, "one_cycle.start", high=1.0, open_low=True)
+    last = number(to, "one_cycle.to") / first
+    back = decay(rise, first, shape)
+    return warmup(rise, first, shape) >> back >> decay(rest, last, shape)
+
+
+def one_cycle_momentum(
+    steps: int | None = None,
+    warmup_steps: Length = "30%",
+    *,
+    low: float = 0.85,
+    high: float = 0.95,
+    shape: str = "cosine",
+    three_phase: bool = False,
+) -> Schedule:
+    """Mirror `one_cycle` for the momentum (or beta1): high, low at the peak, high.
+
+    Args:
+        steps: As in `one_cycle`.
+        warmup_steps: As in `one_cycle`.
+        low: Momentum where the rate is at its peak; in (0, high].
+        high: Momentum at the start and the end; in (0, 1).
+        shape: "cosine" or "linear".
+        three_phase: As in `one_cycle`; the last part stays at `high`.
+
+    Returns:
+        The schedule, absolute.
+
+    Raises:
+        InvalidScheduleError, UnitError: A value is outside its range.
+
+    Source:
+        Smith & Topin 2017, arXiv:1708.07120.
+
+    Examples:
+        >>> import stepsize as ss
+        >>> ss.one_cycle_momentum(100)([0, 30, 100])
+        [0.95, 0.85, 0.95]
+    """
+    owner = "one_cycle_momentum"
+    choice(shape, f"{owner}.shape", ("cosine", "linear"))
+    top = number(high, f"{owner}.high", high=1.0, open_low=True)
+    bottom = number(low, f"{owner}.low", high=top, open_low=True)
+    rise, rest = _parts(owner, steps, warmup_steps, three_phase=three_phase)
+    down = scaled(top, decay(rise, shape=shape, to_lr=bottom))
+    if three_phase:
+        return down >> decay(rise, shape=shape, to_lr=top) >> hold(rest)
+    return down >> decay(rest, shape=shape, to_lr=top)
+
+
+def _parts(
+    owner: str, steps: int | None, warmup_steps: Length, *, three_phase: bool
+) -> tuple[Length, Duration]:
+    """Return the lengths of the rise and of the last part."""
+    rise = duration(warmup_steps, f"{owner}.warmup_steps")
     if steps is None:
-        return warmup(rise, start, shape) >> decay(None, to, shape)
-    whole = duration(steps, "one_cycle.steps")
+        return rise, None
+    whole = duration(steps, f"{owner}.steps")
     if not isinstance(whole, int):
         rule = "be an int >= 2 (unit: updates), or None"
-        hint = "one_cycle() fills the horizon, or the cycle of a repeat"
-        raise InvalidScheduleError(describe("one_cycle.steps", rule, steps, hint=hint))
+        hint = f"{owner}() fills the horizon, or the cycle of a repeat"
+        raise InvalidScheduleError(describe(f"{owner}.steps", rule, steps, hint=hint))
     if not isinstance(rise, int):
         share = duration_of(rise)
         if share.unit != "%":
             rule = "be in updates or percent when steps is given"
             raise InvalidScheduleError(
-                describe("one_cycle.warmup_steps", rule, warmup_steps)
+                describe(f"{owner}.warmup_steps", rule, warmup_steps)
             )
         rise = round(share.amount * whole / 100)
-    if not 1 <= rise < whole:
-        rule = f"leave at least one update of {whole} for each half"
+    rest = whole - rise * (2 if three_phase else 1)
+    if rise < 1 or rest < 1:
+        rule = f"leave at least one update of {whole} for each part"
         raise InvalidScheduleError(
-            describe("one_cycle.warmup_steps", rule, warmup_steps)
+            describe(f"{owner}.warmup_steps", rule, warmup_steps)
         )
-    return warmup(rise, start, shape) >> decay(whole - rise, to, shape)
+    return rise, rest
 
 
 def warm_restarts(

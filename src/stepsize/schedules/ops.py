@@ -62,7 +62,8 @@ class NumpyOps:
         """Find numpy, which is loaded: the caller holds one of its arrays."""
         np = sys.modules["numpy"]
         self.np: Any = np
-        self.sin, self.exp, self.sqrt, self.floor = np.sin, np.exp, np.sqrt, np.floor
+        self.sin, self.exp, self.log = np.sin, np.exp, np.log
+        self.sqrt, self.floor = np.sqrt, np.floor
         self.power, self.divide, self.remainder = np.power, np.divide, np.remainder
         self.minimum, self.maximum = np.minimum, np.maximum
         self.where, self.take = np.where, np.take
@@ -124,7 +125,7 @@ class TorchOps:
         """Find torch, which is loaded: the caller holds one of its tensors."""
         torch = sys.modules["torch"]
         self.torch: Any = torch
-        self.sin, self.exp = torch.sin, torch.exp
+        self.sin, self.exp, self.log = torch.sin, torch.exp, torch.log
         self.sqrt, self.floor = torch.sqrt, torch.floor
         self.minimum, self.maximum = torch.minimum, torch.maximum
         self.power, self.where, self.remainder = torch.pow, torch.where, torch.remainder
@@ -201,7 +202,7 @@ class _NumpyLikeOps:
     def __init__(self, module: Any) -> None:
         """Take the operations from the module."""
         self.module = module
-        self.sin, self.exp = module.sin, module.exp
+        self.sin, self.exp, self.log = module.sin, module.exp, module.log
         self.sqrt, self.floor = module.sqrt, module.floor
         self.minimum, self.maximum = module.minimum, module.maximum
         self.power, self.where = module.power, module.where

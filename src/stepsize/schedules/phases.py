@@ -7,7 +7,7 @@ that never end (drops) and free shapes (knots).
 from __future__ import annotations
 
 from stepsize.errors import InvalidScheduleError, describe
-from stepsize.schedules.arguments import choice, ending, flag, number, optional
+from stepsize.schedules.arguments import ending, flag, number, optional
 from stepsize.schedules.curve import Leaf, Piece, constant
 from stepsize.schedules.durations import Length, duration
 from stepsize.schedules.kinds import Kind
@@ -19,11 +19,25 @@ from stepsize.schedules.layout import (
     measure_duration,
 )
 from stepsize.schedules.schedule import Phase
-
-WARMUP_SHAPES = ("linear", "cosine", "exponential", "polynomial")
-DECAY_SHAPES = ("linear", "cosine", "polynomial", "exponential", "1-sqrt", "1-square")
+from stepsize.schedules.shapes import (
+    DECAYS,
+    GEOMETRIC,
+    WARMUPS,
+    check_shape,
+    numbers_of,
+)
 
 Duration = Length | None
+
+RISES = {
+    "cosine": "half-cosine",
+    "polynomial": "rise-polynomial",
+    "1-sqrt": "rise-sqrt",
+    "log": "rise-log",
+}
+"""Formulas of warmups that are no mirror image of a decay."""
+PLAIN = {"cosine": ("half-cosine", 0), "polynomial": ("power", 1)}
+"""A simpler formula, and how many parameters it takes, where the others are 1."""
 
 
 def hold(steps: Duration = None, *, weight: float = 1.0, fixed: bool = False) -> Phase:
@@ -55,9 +69,9 @@ def warmup(
     start: float | None = None,
     shape: str = "linear",
     *,
-    power: float | None = None,
     weight: float = 1.0,
     fixed: bool = False,
+    **parameters: float,
 ) -> Phase:
     """Rise to the value that was handed over, the peak.
 
@@ -67,16 +81,18 @@ def warmup(
         cosine       entry * (start + (1 - start) * (1 - cos(pi p)) / 2)
         polynomial   entry * (start + (1 - start) * p^power)
         exponential  entry * start^(1 - p)
+        1-sqrt       entry * (start + (1 - start) * (1 - sqrt(1 - p)))
+        log          entry * (start + (1 - start) * ln(1 + d) / ln(1 + n))
 
     Args:
         steps: How long. Unit: updates, or a text with a unit; None takes what is left.
         start: First value as a fraction of the peak, in [0, 1]. None is 1 / (n + 1),
             so that no update is spent at rate zero; 0.0 is the convention of
             transformers and optax.
-        shape: "linear", "cosine", "polynomial" or "exponential".
-        power: Exponent of "polynomial"; > 0.
+        shape: One of the names above.
         weight: Share of what is left, among elastic phases; > 0.
         fixed: Whether a stretched cycle leaves this length alone.
+        parameters: Of the shape: `power` (default 2, > 0).
 
     Returns:
         The phase; its exit is its entry.
@@ -94,16 +110,16 @@ def warmup(
         >>> ss.warmup(4, start=0.0)(range(6))
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
     """
-    choice(shape, "warmup.shape", WARMUP_SHAPES)
+    name, stored = check_shape("warmup", shape, WARMUPS, parameters)
     first = optional(start, "warmup.start", low=0.0, high=1.0)
-    if shape == "exponential" and first == 0:
-        rule = 'be > 0 with shape="exponential"'
+    if name in GEOMETRIC and first == 0:
+        rule = f'be > 0 with shape="{name}"'
         raise InvalidScheduleError(describe("warmup.start", rule, start))
     args = (
         *_length("warmup", steps),
         ("start", first),
-        ("shape", shape),
-        ("power", _power("warmup", shape, power)),
+        ("shape", name),
+        *stored,
         *_share("warmup", weight, fixed=fixed),
     )
     return Phase("warmup", (), args)
@@ -115,9 +131,9 @@ def decay(
     shape: str = "linear",
     *,
     to_lr: float | None = None,
-    power: float | None = None,
     weight: float = 1.0,
     fixed: bool = False,
+    **parameters: float,
 ) -> Phase:
     """Fall from the value that was handed over to a fraction of it.
 
@@ -125,22 +141,31 @@ def decay(
 
         value(d) = w(p) * entry + (1 - w(p)) * end
 
-        linear       w = 1 - p
-        cosine       w = (1 + cos(pi p)) / 2
-        polynomial   w = (1 - p)^power
-        1-sqrt       w = 1 - sqrt(p)
-        1-square     w = 1 - p^2
-        exponential  value = entry * (end / entry)^p
+        linear           w = 1 - p
+        cosine           w = cos(pi p^k / 2)^(2 power)
+        polynomial       w = (1 - p^k)^power
+        1-sqrt           w = 1 - sqrt(p)
+        1-square         w = 1 - p^2
+        mirrored-cosine  w = 2 (1 - p) - (1 + cos(pi p)) / 2
+        rex              w = (1 - p) / (1 - beta p)
+        tanh             w = (1 - tanh((1 - p) low + p high)) / 2
+        hyperbolic       w = sqrt((1 - p) (2 - ratio (1 + p)) / (2 - ratio))
+        shifted-exponential     w = (ratio^p - ratio) / (1 - ratio)
+        exponential             value = entry * (end / entry)^p
+        exponential-hyperbolic  value = entry * (end / entry)^(1 - w), w: hyperbolic
+        harmonic                1 / value = (1 - p) / entry + p / end
 
     Args:
         steps: How long. Unit: updates, or a text with a unit; None takes what is left.
         to: Last value as a fraction of the entry; finite, >= 0; default 0. A value
             above 1 rises.
-        shape: "linear", "cosine", "polynomial", "exponential", "1-sqrt", "1-square".
+        shape: One of the names above.
         to_lr: Last value, absolute, untouched by any scale. Unit: lr; finite, >= 0.
-        power: Exponent of "polynomial"; > 0.
         weight: Share of what is left, among elastic phases; > 0.
         fixed: Whether a stretched cycle leaves this length alone.
+        parameters: Of the shape: `power` (> 0; default 2, of a cosine 1), `k` (> 0;
+            default 1), `beta` (in [0, 1); default 0.5), `low` and `high` (default -7
+            and 3), `ratio` (in (0, 1]; default 1, of shifted-exponential 0.5).
 
     Returns:
         The phase; its exit is `end`, reached at d = n (one step after its last).
@@ -151,24 +176,26 @@ def decay(
 
     Source:
         Loshchilov & Hutter 2017, arXiv:1608.03983 (cosine); Hägele et al. 2024,
-        arXiv:2405.18392 (1-sqrt).
+        arXiv:2405.18392 (1-sqrt); Dremov et al. 2025, arXiv:2508.01483
+        (mirrored-cosine); Chen et al. 2021, arXiv:2107.04197 (rex); Zhang & Li 2020,
+        arXiv:2004.05909 (k); Kim 2024, arXiv:2407.15200 (hyperbolic).
 
     Examples:
         >>> import stepsize as ss
         >>> (0.1 * ss.decay(4, to=0.5))(range(6))
         [0.1, 0.08750000000000001, 0.07500000000000001, 0.0625, 0.05, 0.05]
     """
-    choice(shape, "decay.shape", DECAY_SHAPES)
+    name, stored = check_shape("decay", shape, DECAYS, parameters)
     fraction, absolute = ending(to, to_lr, "decay")
-    if shape == "exponential" and not (fraction or absolute):
-        rule = 'be > 0 with shape="exponential", which never reaches 0'
+    if name in GEOMETRIC and not (fraction or absolute):
+        rule = f'be > 0 with shape="{name}", which never reaches 0'
         raise InvalidScheduleError(describe("decay.to", rule, fraction))
     args = (
         *_length("decay", steps),
         ("to", fraction),
-        ("shape", shape),
+        ("shape", name),
         ("to_lr", absolute),
-        ("power", _power("decay", shape, power)),
+        *stored,
         *_share("decay", weight, fixed=fixed),
     )
     return Phase("decay", (), args)
@@ -269,17 +296,6 @@ def _share(
     return (("weight", share), ("fixed", flag(fixed, f"{owner}.fixed")))
 
 
-def _power(owner: str, shape: str, power: object) -> float | None:
-    field = f"{owner}.power"
-    if shape == "polynomial":
-        given = 2.0 if power is None else power
-        return number(given, field, low=0.0, open_low=True)
-    if power is not None:
-        rule = 'be left out unless shape is "polynomial"'
-        raise InvalidScheduleError(describe(field, rule, power))
-    return None
-
-
 def measure(phase: Phase, span: Span) -> Measure:
     """Return the length of a phase with `steps`, `weight` and `fixed`."""
     return measure_duration(
@@ -296,12 +312,11 @@ def _lower_warmup(phase: Phase, place: Place) -> Laid:
     n, peak = stop - begin, place.entry
     start = phase["start"]
     first = peak / (n + 1) if start is None else peak * start
-    shape = phase["shape"]
     if n == 0 or peak == 0:
         return Laid(_stay(place, peak), peak)
-    numbers: tuple[float, ...] = (n, first, peak)
-    if shape == "polynomial":
-        shape, numbers = "rise-polynomial", (*numbers, phase["power"])
+    extra = numbers_of(phase["shape"], WARMUPS, dict(phase.args))
+    shape = RISES.get(phase["shape"], phase["shape"])
+    numbers = (n, first, peak, *extra)
     return Laid([Piece(begin, Leaf(shape, begin, numbers))], peak)
 
 
@@ -313,13 +328,14 @@ def _lower_decay(phase: Phase, place: Place) -> Laid:
     shape = phase["shape"]
     if n == 0:
         return Laid([], end)
-    if shape == "exponential" and not (entry > 0 and end > 0):
+    if shape in GEOMETRIC and not (entry > 0 and end > 0):
         # an underflow: what is left of the factor is 0 either way
         return Laid([Piece(begin, constant(entry))], end)
-    numbers: tuple[float, ...] = (n, entry, end)
-    if shape == "polynomial":
-        numbers = (*numbers, phase["power"])
-    return Laid([Piece(begin, Leaf(shape, begin, numbers))], end)
+    extra = numbers_of(shape, DECAYS, dict(phase.args))
+    if shape in PLAIN and all(value == 1 for value in extra[PLAIN[shape][1] :]):
+        shape, kept = PLAIN[shape]
+        extra = extra[:kept]
+    return Laid([Piece(begin, Leaf(shape, begin, (n, entry, end, *extra)))], end)
 
 
 def _stay(place: Place, value: float) -> list[Piece]:

@@ -16,7 +16,7 @@ from stepsize.schedules.schedule import (
     chain,
     scaled,
 )
-from stepsize.schedules.text import call, signature
+from stepsize.schedules.text import call
 
 VERSION = 1
 Functions = Mapping[str, Callable[[Any], Any]]
@@ -120,13 +120,8 @@ def _built(content: Any, functions: Functions, depth: int) -> Schedule:
     build = kinds.of(kind).build
     if kind == "opaque":
         rest["function"] = functions.get(str(rest.get("name")))
-    unknown = set(rest) - set(signature(kind))
-    if unknown:
-        rule = f"have only the arguments {', '.join(signature(kind))}"
-        raise InvalidScheduleError(
-            describe(f"from_dict.{kind}", rule, sorted(map(str, unknown)))
-        )
-    result: Schedule = call(build, kind, operands, rest)
+    named = {str(name): value for name, value in rest.items()}
+    result: Schedule = call(build, kind, operands, named)
     return result
 
 

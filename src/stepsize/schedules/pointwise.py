@@ -49,7 +49,7 @@ def minimum(*schedules: Schedule) -> Phase:
         >>> ss.minimum(ss.hold(4) * ss.hold(), 0.5 * ss.hold())(2)
         0.5
     """
-    return Phase("minimum", _operands(schedules, "minimum"), ())
+    return Phase("minimum", checked_operands(schedules, "minimum"), ())
 
 
 def maximum(*schedules: Schedule) -> Phase:
@@ -71,7 +71,7 @@ def maximum(*schedules: Schedule) -> Phase:
         >>> ss.maximum(ss.linear(4), 0.4 * ss.hold())(range(5))
         [1.0, 0.75, 0.5, 0.4, 0.4]
     """
-    return Phase("maximum", _operands(schedules, "maximum"), ())
+    return Phase("maximum", checked_operands(schedules, "maximum"), ())
 
 
 def average(*schedules: Schedule, weights: Sequence[float] | None = None) -> Phase:
@@ -94,7 +94,7 @@ def average(*schedules: Schedule, weights: Sequence[float] | None = None) -> Pha
         >>> ss.average(ss.linear(4), ss.hold(4), weights=[1.0, 3.0])(2)
         0.875
     """
-    operands = _operands(schedules, "average")
+    operands = checked_operands(schedules, "average")
     given = [1.0] * len(operands) if weights is None else list(weights)
     if len(given) != len(operands):
         rule = f"be {len(operands)} numbers, one a schedule"
@@ -103,7 +103,12 @@ def average(*schedules: Schedule, weights: Sequence[float] | None = None) -> Pha
     return Phase("average", operands, (("weights", checked),))
 
 
-def _operands(schedules: Sequence[object], owner: str) -> tuple[Schedule, ...]:
+def checked_operands(schedules: Sequence[object], owner: str) -> tuple[Schedule, ...]:
+    """Return schedules as a tuple.
+
+    Raises:
+        InvalidScheduleError: There are fewer than two, or one is no schedule.
+    """
     for one in schedules:
         if not isinstance(one, Schedule):
             rule = "be schedules that are not resolved yet"

@@ -27,6 +27,9 @@ class Ops(Protocol):
     def exp(self, x: Numeric) -> Numeric:
         """Return the exponential function."""
 
+    def log(self, x: Numeric) -> Numeric:
+        """Return the natural logarithm, for x > 0."""
+
     def sqrt(self, x: Numeric) -> Numeric:
         """Return the square root."""
 
@@ -69,6 +72,7 @@ class PythonOps:
     """Python numbers."""
 
     sin = staticmethod(math.sin)
+    log = staticmethod(math.log)
     sqrt = staticmethod(math.sqrt)
     minimum = staticmethod(min)
     maximum = staticmethod(max)

@@ -86,6 +86,15 @@ class Schedule:
         """Return the same text as `str`."""
         return str(self)
 
+    @property
+    def lawful(self) -> bool:
+        """Whether it keeps the laws; False where `faithful` reproduces a defect."""
+        return all(
+            phase.kind != "faithful" and all(one.lawful for one in phase.operands)
+            for part in parts_of(self)
+            for phase in [part.part if isinstance(part, Scaled) else part]
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-plain mapping from which `from_dict` builds this schedule."""
         from stepsize.schedules.plain import to_dict

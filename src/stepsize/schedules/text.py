@@ -36,7 +36,29 @@ _OPERATORS = 5 * MOST_PHASES // 2
 CONSTRUCTORS = {
     **{name: kinds._MODULES[name] for name in kinds.NAMES},
     **dict.fromkeys(("linear", "cosine", "polynomial", "exponential"), "phases"),
-    **dict.fromkeys(("constant", "wsd", "one_cycle", "warm_restarts"), "named"),
+    **dict.fromkeys(
+        ("constant", "wsd", "one_cycle", "one_cycle_momentum", "warm_restarts"), "named"
+    ),
+    **dict.fromkeys(("cyclic", "slanted_triangular"), "waves"),
+    "untuned_warmup": "warmups",
+    **dict.fromkeys(
+        (
+            "chebyshev",
+            "flat_cosine",
+            "hyperbolic",
+            "infinite",
+            "k_decay",
+            "knee",
+            "lowered_linear",
+            "mirrored_cosine",
+            "natural_exponential",
+            "noam",
+            "rex",
+            "tanh",
+            "wsd_s",
+        ),
+        "literature",
+    ),
 }
 for _infix in ("product", "sum"):
     del CONSTRUCTORS[_infix]
@@ -90,7 +112,7 @@ def _call(phase: Phase) -> str:
         if phase.kind == "opaque" and name == "function":
             positional = False
             continue
-        default, keyword_only = defaults[name]
+        default, keyword_only = defaults.get(name, (None, True))
         if value == default:
             positional = False
             continue
@@ -115,6 +137,7 @@ def signature(kind: str) -> dict[str, tuple[object, bool]]:
     return {
         p.name: (p.default, after_operands or p.kind is p.KEYWORD_ONLY)
         for p in parameters
+        if p.kind is not p.VAR_KEYWORD  # parameters of shapes: the constructor's word
     }
 
 
