@@ -15,7 +15,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from stepsize.errors import InvalidScheduleError, describe
-from stepsize.schedules.formulas import FORMULAS
+from stepsize.schedules.formulas import FORMULAS, WEIGHTS, many_between
 from stepsize.schedules.scalar import PYTHON
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ class Leaf:
             return [self.numbers[0]] * (stop - start)
         if not self.forwards:
             return [self.at(t) for t in range(start, stop)]
-        formula, origin, numbers, ops = self.formula, self.origin, self.numbers, PYTHON
+        origin, numbers, ops = self.origin, self.numbers, PYTHON
+        if self.shape in WEIGHTS and isinstance(self.shape, str):
+            return many_between(self.shape, ops, range(start, stop), origin, numbers)
+        formula = self.formula
         return [formula(ops, t - origin, *numbers) for t in range(start, stop)]
 
     def form(self) -> Form:

@@ -12,15 +12,17 @@ from stepsize.schedules.durations import LONGEST, whole
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.kinds import Kind
 from stepsize.schedules.layout import (
+    MOST_PIECES,
     ZERO,
     Laid,
     Measure,
     Place,
     Span,
     exact,
+    too_many,
     unresolved,
 )
-from stepsize.schedules.lowering import MOST_PIECES, lower, measure, too_many
+from stepsize.schedules.lowering import lower, measure
 from stepsize.schedules.schedule import (
     Phase,
     Scaled,
@@ -214,8 +216,6 @@ def _unroll(
         inner = replace(place.span, whole=length, stretch=factor, real=real)
         laid = lower(operand, Place(entry, entry, start, length, inner))
         pieces += laid.pieces
-        if len(pieces) > MOST_PIECES or index > MOST_PIECES:
-            raise too_many(len(pieces))
         last = laid.exit
         start, length, index = start + length, length * stretch, index + 1
         entry = place.entry * shrink**index

@@ -10,8 +10,14 @@ from stepsize.schedules.arguments import flag, number
 from stepsize.schedules.curve import Leaf, Piece, constant
 from stepsize.schedules.durations import Length, duration
 from stepsize.schedules.kinds import Kind
-from stepsize.schedules.layout import Laid, Place, finite, unresolved
-from stepsize.schedules.lowering import MOST_PIECES, too_many
+from stepsize.schedules.layout import (
+    MOST_PIECES,
+    Laid,
+    Place,
+    finite,
+    too_many,
+    unresolved,
+)
 from stepsize.schedules.phases import Duration, measure, timing
 from stepsize.schedules.schedule import Phase
 

@@ -12,10 +12,11 @@ which is exact at both ends. Weights are written in u, without cancellation: the
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stepsize.schedules.scalar import Numeric, Ops
 
@@ -102,6 +103,21 @@ def _between(weight: Callable[..., Numeric]) -> Callable[..., Numeric]:
 
     formula.__doc__ = weight.__doc__
     return formula
+
+
+def many_between(
+    shape: str, ops: Ops, steps: range, origin: float, numbers: Sequence[float]
+) -> list[float]:
+    """Return a weighted shape's values at many steps: its formula without the calls."""
+    weight = WEIGHTS[shape]
+    n, a, b, *extra = numbers
+    if extra:
+        fixed = partial(weight, ops)
+        weights = (fixed((n - (t - origin)) / n, *extra) for t in steps)
+        return [w * a + (1.0 - w) * b for w in weights]
+    return [
+        (w := weight(ops, (n - (t - origin)) / n)) * a + (1.0 - w) * b for t in steps
+    ]
 
 
 def constant(ops: Ops, d: Numeric, a: Numeric) -> Numeric:
@@ -197,19 +213,35 @@ def exponential_rise(ops: Ops, d: Numeric, a: Numeric, tau: Numeric) -> Numeric:
     return a * (1.0 - ops.exp(-ops.divide(d + 1, tau)))
 
 
-def radam(ops: Ops, d: Numeric, a: Numeric, beta2: Numeric, offset: Numeric) -> Numeric:
-    """Rise as the variance rectification of RAdam, from its first defined step on.
+def radam(ops: Ops, d: Numeric, a: Numeric, *numbers: Numeric) -> Numeric:
+    """Rise as the variance rectification of RAdam.
 
     With s = d + offset, f = 2 / (1 - beta2) - 1 and r = f - 2 s b^s / (1 - b^s):
 
         value = a sqrt((r - 4) (r - 2) f / ((f - 4) (f - 2) r))
     """
+    offset, final, log_rate, scale = numbers
     s = ops.divide(d + offset, 1)
-    decayed = ops.power(beta2, s)
-    final = 2.0 / (1.0 - beta2) - 1.0
-    r = final - 2.0 * s * decayed / (1.0 - decayed)
-    square = (r - 4.0) * (r - 2.0) * final / ((final - 4.0) * (final - 2.0) * r)
-    return a * ops.sqrt(square)
+    decayed = ops.exp(-s * log_rate)
+    q = final - 2.0 * s * decayed / (1.0 - decayed) - 4.0
+    return a * ops.sqrt(q * (q + 2.0) * scale / (q + 4.0))
+
+
+def radam_start(ops: Ops, d: Numeric, a: Numeric, *numbers: Numeric) -> Numeric:
+    """Do as `radam` for small s, by the series of r - 4 in x = -s ln(beta2).
+
+    There r is a small difference of large numbers, which float32 does not have:
+
+        r - 4 = shift + s (1 - x/6 + x^3/360 - x^5/15120 + x^7/604800 - ...)
+    """
+    offset, shift, log_rate, scale = numbers
+    s = ops.divide(d + offset, 1)
+    x = s * log_rate
+    y = x * x
+    tail = 1.0 / 604800.0 - y / 23950080.0
+    series = 1.0 - x * (1.0 / 6.0 - y * (1.0 / 360.0 - y * (1.0 / 15120.0 - y * tail)))
+    q = shift + s * series
+    return a * ops.sqrt(q * (q + 2.0) * scale / (q + 4.0))
 
 
 def noise(ops: Ops, d: Numeric, a: Numeric, *seeded: Numeric) -> Numeric:
@@ -255,5 +287,6 @@ FORMULAS: dict[str, Callable[..., Numeric]] = {
     "polynomial_cycles": polynomial_cycles,
     "exponential_rise": exponential_rise,
     "radam": radam,
+    "radam-start": radam_start,
     **{name: _between(weight) for name, weight in WEIGHTS.items()},
 }

@@ -94,7 +94,7 @@ def _lower_join(phase: Phase, place: Place) -> Laid:
         pieces += _window(operand, place.changed(start=place.start + low), high - low)
     last = phase.operands[-1]
     start = place.start + bounds[-1]
-    left = None if place.length is None else place.length - bounds[-1]
+    left = None if place.length is None else max(place.length - bounds[-1], ZERO)
     laid = lower(last, place.changed(start=start, length=left))
     return Laid([*pieces, *laid.pieces], laid.exit)
 

@@ -7,7 +7,7 @@ up: rounding the parts one by one misses the total for half of all horizons.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, final
 
@@ -23,6 +23,30 @@ ZERO = Fraction(0)
 HALF = Fraction(1, 2)
 
 
+MOST_PIECES = 100_000
+
+
+@final
+class Budget:
+    """Counts the pieces laid out, so that nested repeats end before memory does."""
+
+    __slots__ = ("spent",)
+
+    def __init__(self) -> None:
+        """Begin at none."""
+        self.spent = 0
+
+    def spend(self, pieces: int) -> None:
+        """Count pieces.
+
+        Raises:
+            InvalidScheduleError: There are too many.
+        """
+        self.spent += pieces
+        if self.spent > MOST_PIECES:
+            raise too_many(self.spent)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -35,6 +59,7 @@ class Span:
         stretch: What a stretched cycle multiplies durations by.
         real: Whether boundaries stay real numbers (cycles of some peers).
         truncate: Whether parts beyond the end are cut instead of refused.
+        budget: What counts the pieces of the whole schedule.
     """
 
     horizon: Horizon
@@ -42,6 +67,7 @@ class Span:
     stretch: Fraction = Fraction(1)
     real: bool = False
     truncate: bool = False
+    budget: Budget = field(default_factory=Budget, compare=False)
 
     def updates(self, length: Length, *, fixed: bool = False) -> Fraction:
         """Convert a duration to updates, here.
@@ -190,3 +216,10 @@ def finite(value: float, field: str) -> float:
             describe(field, "reach only finite values >= 0", value)
         )
     return value
+
+
+def too_many(count: int) -> InvalidScheduleError:
+    """Return the error for a schedule that unrolls into too many pieces."""
+    rule = f"unroll into at most {MOST_PIECES} pieces"
+    hint = "use longer cycles, or cycles of one whole length without absolute rates"
+    return InvalidScheduleError(describe("repeat", rule, count, hint=hint))

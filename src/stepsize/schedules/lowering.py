@@ -27,8 +27,6 @@ from stepsize.schedules.schedule import (
     parts_of,
 )
 
-MOST_PIECES = 200_000
-
 
 def compile_curve(
     schedule: Schedule, horizon: Horizon, *, overflow: str = "error"
@@ -108,8 +106,6 @@ def lower(schedule: Schedule, place: Place) -> Laid:
         here = Place(entry, peak, start, length, place.span)
         laid = _lower_part(part, here)
         pieces += laid.pieces
-        if len(pieces) > MOST_PIECES:
-            raise too_many(len(pieces))
         entry = laid.exit
         if length is None:
             break
@@ -122,8 +118,14 @@ def _lower_part(part: Phase | Scaled, place: Place) -> Laid:
         entry = finite(place.entry * part.factor, "scale")
         return _lower_part(part.part, place.changed(entry=entry))
     laid = kinds.of(part.kind).lower(part, place)
+    if not part.operands:
+        place.span.budget.spend(max(len(laid.pieces), 1))
     finite(laid.exit, part.kind)
-    return laid
+    stop = place.stop
+    if stop is None or not laid.pieces or laid.pieces[-1].start < stop:
+        return laid
+    # longer than its place, which is cut: only with overflow="truncate"
+    return Laid([piece for piece in laid.pieces if piece.start < stop], laid.exit)
 
 
 def _lengths(
@@ -162,10 +164,3 @@ def _overflow(
 
 def _number(value: Fraction) -> str:
     return str(int(value)) if value.denominator == 1 else f"{float(value):.6g}"
-
-
-def too_many(count: int) -> InvalidScheduleError:
-    """Return the error for a schedule that unrolls into too many pieces."""
-    rule = f"unroll into at most {MOST_PIECES} pieces"
-    hint = "use longer cycles, or cycles of one whole length without shrink_peak"
-    return InvalidScheduleError(describe("repeat", rule, count, hint=hint))

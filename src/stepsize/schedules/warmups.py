@@ -5,14 +5,19 @@ Each is a phase without end, meant as a factor: `schedule * exponential_warmup(2
 
 from __future__ import annotations
 
+import math
+
 from stepsize.errors import InvalidScheduleError, describe
 from stepsize.schedules.arguments import number
-from stepsize.schedules.curve import Leaf
+from stepsize.schedules.curve import Leaf, Piece
 from stepsize.schedules.drops import formula_to_the_end
 from stepsize.schedules.kinds import Kind
 from stepsize.schedules.layout import Laid, Place
 from stepsize.schedules.phases import Duration, measure, timing, warmup
 from stepsize.schedules.schedule import Phase
+
+SERIES = 0.25
+"""Up to this s ln(1 / beta2) five terms of RAdam's series are exact to 1e-13."""
 
 
 def exponential_warmup(
@@ -143,9 +148,20 @@ def _lower_exponential(phase: Phase, place: Place) -> Laid:
 
 
 def _lower_radam(phase: Phase, place: Place) -> Laid:
-    beta2 = phase["beta2"]
-    numbers = (place.entry, beta2, rectified_from(beta2))
-    return formula_to_the_end(Leaf("radam", place.begin, numbers), place)
+    beta2, entry, begin = phase["beta2"], place.entry, place.begin
+    offset, log_rate = rectified_from(beta2), -math.log(beta2)
+    final = 2 / (1 - beta2) - 1
+    scale = final / ((final - 4) * (final - 2))
+    late = Leaf("radam", begin, (entry, offset, final, log_rate, scale))
+    laid = formula_to_the_end(late, place)
+    switch = begin + max(math.floor(SERIES / log_rate) - offset, 0)
+    if not laid.pieces or switch <= begin:
+        return laid
+    shift = final - 4 - 2 / log_rate
+    early = Leaf("radam-start", begin, (entry, offset, shift, log_rate, scale))
+    if place.stop is not None and place.stop <= switch:
+        return Laid([Piece(begin, early)], early.at(place.stop))
+    return Laid([Piece(begin, early), Piece(switch, late)], laid.exit)
 
 
 KINDS = {

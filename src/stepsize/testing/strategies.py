@@ -22,6 +22,19 @@ LENGTHS = st.one_of(
     st.integers(1, 40), st.sampled_from(("5%", "10%", "12.5%", "1 epoch", "64 samples"))
 )
 ELASTIC = st.one_of(st.none(), LENGTHS)
+TO_ZERO = (
+    "linear",
+    "cosine",
+    "polynomial",
+    "1-sqrt",
+    "1-square",
+    "mirrored-cosine",
+    "rex",
+    "tanh",
+    "hyperbolic",
+    "shifted-exponential",
+)
+TO_MORE = ("exponential", "exponential-hyperbolic", "harmonic")
 HORIZON = {"steps_per_epoch": 7, "samples_per_step": 16, "tokens_per_step": 1000}
 
 
@@ -38,20 +51,19 @@ def phases(draw: st.DrawFn, *, leaf: st.SearchStrategy[Any] = ELASTIC) -> ss.Sch
         lambda: ss.warmup(
             draw(leaf),
             draw(st.one_of(st.none(), st.sampled_from((0.0, 0.1, 1.0)))),
-            draw(st.sampled_from(("linear", "cosine", "polynomial"))),
+            draw(st.sampled_from(("linear", "cosine", "polynomial", "1-sqrt", "log"))),
         ),
         lambda: ss.warmup(draw(leaf), 0.01, "exponential", fixed=draw(st.booleans())),
-        lambda: ss.decay(
-            draw(leaf),
-            draw(FRACTIONS),
-            draw(
-                st.sampled_from(
-                    ("linear", "cosine", "polynomial", "1-sqrt", "1-square")
-                )
-            ),
-        ),
+        lambda: ss.decay(draw(leaf), draw(FRACTIONS), draw(st.sampled_from(TO_ZERO))),
+        lambda: ss.decay(draw(leaf), 0.05, draw(st.sampled_from(TO_MORE))),
+        lambda: ss.k_decay(draw(leaf), 0.1, 1.7),
+        lambda: ss.wave(draw(leaf), 0.1, draw(st.sampled_from((0.5, 1.0, 2.3)))),
+        lambda: ss.polynomial_cycles(7, 0.1, 1.5, draw(leaf)),
+        lambda: ss.power_law(0.51, 5, draw(leaf)),
+        lambda: ss.inverse_time(0.7, 3, draw(leaf), staircase=draw(st.booleans())),
+        lambda: ss.exponential_warmup(9.0, draw(leaf)),
+        lambda: ss.radam_warmup(0.98, draw(leaf)),
         lambda: ss.decay(draw(leaf), to_lr=draw(POSITIVE)),
-        lambda: ss.exponential(draw(leaf), to=0.01),
         lambda: ss.step(draw(st.integers(1, 20)), 0.5, draw(leaf)),
         lambda: ss.multistep([3, 3, 9], 0.3, draw(leaf)),
         lambda: ss.geometric(0.97, 1, draw(leaf)),
@@ -111,6 +123,9 @@ _COMPOSE: dict[str, Callable[[st.DrawFn, Any], ss.Schedule]] = {
     "repeat": _cycle,
     "many": lambda draw, inner: ss.repeat(draw(inner), draw(st.integers(64, 70))),
     "clip": lambda draw, inner: ss.clip(draw(inner), low=0.1, high=0.8),
+    "join": lambda draw, inner: ss.join(
+        draw(inner), draw(inner), at=[draw(st.integers(0, 30))]
+    ),
     "reverse": lambda draw, inner: ss.reverse(draw(inner)),
     "skip": lambda draw, inner: ss.skip(draw(inner), draw(st.integers(-5, 20))),
 }

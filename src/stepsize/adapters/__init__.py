@@ -1,0 +1,1 @@
+"""Adapters: one framework each, thin; import the one you use."""
