@@ -367,7 +367,10 @@ def test_fuzzed_mappings_are_schedules_or_one_clear_error(content: Any) -> None:
         ({"version": 1, "kind": "holt"}, "Phase.kind must be one of"),
         ({"version": 1, "kind": "chain", "parts": []}, 'have a list "parts"'),
         ({"version": 1, "kind": "scale", "factor": "2", "of": {}}, 'number "factor"'),
-        ({"version": 1, "kind": "hold", "stepz": 3}, "take arguments of hold|must be left out"),
+        (
+            {"version": 1, "kind": "hold", "stepz": 3},
+            "take arguments of hold|must be left out",
+        ),
         ({"version": 1, "kind": "sum", "of": [{"kind": "hold"}]}, "take arguments"),
     ],
 )
