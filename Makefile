@@ -102,7 +102,7 @@ $(VENV)/.docs: $(NEEDS)
 # timm last and alone: it asks for torchvision, which its schedulers do not use and
 # which must match the build of torch to the letter.
 $(VENV)/.bench: $(NEEDS)
-	$(call install,--editable '.[torch$(,)jax]' --group bench)
+	$(call install,--editable '.[torch$(,)jax$(,)proof]' --group bench)
 	$(call install,--no-deps timm)
 
 , := ,

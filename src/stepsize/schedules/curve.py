@@ -257,6 +257,8 @@ class Cycle:
         from stepsize.schedules import arrays
 
         value = arrays.evaluate_within(self.curve, phase, ops)  # type: ignore[arg-type]  # arrays come with ArrayOps
+        if type(shrink) is float and shrink == 1:
+            return value
         cycle = ops.floor(ops.divide(d - phase, self.length) + 0.5)
         return value * ops.power(shrink, cycle)
 

@@ -18,7 +18,8 @@ from stepsize.schedules.layout import (
     too_many,
     unresolved,
 )
-from stepsize.schedules.phases import Duration, measure, timing
+from stepsize.schedules.phase_curves import measure
+from stepsize.schedules.phases import Duration, timing
 from stepsize.schedules.schedule import Phase
 
 

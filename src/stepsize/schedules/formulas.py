@@ -12,11 +12,10 @@ which is exact at both ends. Weights are written in u, without cancellation: the
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from stepsize.schedules.scalar import Numeric, Ops
 
@@ -99,6 +98,8 @@ def _between(weight: Callable[..., Numeric]) -> Callable[..., Numeric]:
         ops: Ops, d: Numeric, n: Numeric, a: Numeric, b: Numeric, *extra: Numeric
     ) -> Numeric:
         w = weight(ops, ops.divide(n - d, n), *extra)
+        if type(b) is float and b == 0:  # the same bits in fewer passes over an array
+            return w * a
         return w * a + (1.0 - w) * b
 
     formula.__doc__ = weight.__doc__
@@ -111,13 +112,20 @@ def many_between(
     """Return a weighted shape's values at many steps: its formula without the calls."""
     weight = WEIGHTS[shape]
     n, a, b, *extra = numbers
-    if extra:
-        fixed = partial(weight, ops)
-        weights = (fixed((n - (t - origin)) / n, *extra) for t in steps)
-        return [w * a + (1.0 - w) * b for w in weights]
-    return [
-        (w := weight(ops, (n - (t - origin)) / n)) * a + (1.0 - w) * b for t in steps
-    ]
+    us: Iterable[float]
+    if type(n) is int and type(origin) is int:  # exact, so the same as n - (t - origin)
+        first = n + origin - steps.start
+        us = [rest / n for rest in range(first, first - len(steps), -1)]
+    else:
+        us = [(n - (t - origin)) / n for t in steps]
+    if weight is cosine:  # most schedules: no call of ours at all
+        sin = math.sin
+        ws = [(root := sin(HALF_PI * u)) * root for u in us]
+    elif extra:
+        ws = [weight(ops, u, *extra) for u in us]
+    else:
+        ws = [weight(ops, u) for u in us]
+    return [w * a for w in ws] if b == 0 else [w * a + (1.0 - w) * b for w in ws]
 
 
 def constant(ops: Ops, d: Numeric, a: Numeric) -> Numeric:

@@ -11,7 +11,8 @@ from stepsize.schedules.curve import Leaf, Piece
 from stepsize.schedules.durations import whole
 from stepsize.schedules.kinds import Kind
 from stepsize.schedules.layout import Laid, Place, finite
-from stepsize.schedules.phases import Duration, measure, timing
+from stepsize.schedules.phase_curves import measure
+from stepsize.schedules.phases import Duration, timing
 from stepsize.schedules.schedule import Phase
 
 

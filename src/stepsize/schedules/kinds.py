@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from stepsize.schedules.schedule import Phase, Schedule
 
 _MODULES = {
-    "hold": "phases",
-    "warmup": "phases",
-    "decay": "phases",
+    "hold": "phase_curves",
+    "warmup": "phase_curves",
+    "decay": "phase_curves",
     "step": "drops",
     "multistep": "drops",
     "geometric": "drops",

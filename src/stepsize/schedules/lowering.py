@@ -121,11 +121,24 @@ def _lower_part(part: Phase | Scaled, place: Place) -> Laid:
     if not part.operands:
         place.span.budget.spend(max(len(laid.pieces), 1))
     finite(laid.exit, part.kind)
-    stop = place.stop
-    if stop is None or not laid.pieces or laid.pieces[-1].start < stop:
-        return laid
-    # longer than its place, which is cut: only with overflow="truncate"
-    return Laid([piece for piece in laid.pieces if piece.start < stop], laid.exit)
+    return Laid(_fitted(laid, place), laid.exit)
+
+
+def _fitted(laid: Laid, place: Place) -> list[Piece]:
+    """Return the pieces, cut at the end of the place and covering its begin."""
+    pieces, begin, stop = laid.pieces, place.begin, place.stop
+    if stop is not None and pieces and pieces[-1].start >= stop:
+        # longer than its place: truncated, or real boundaries in a rounded place
+        pieces = [piece for piece in pieces if piece.start < stop]
+    if stop is not None and stop <= begin:
+        return pieces
+    if not pieces:
+        return [Piece(begin, constant(laid.exit))]
+    first = pieces[0]
+    if first.start <= begin:
+        return pieces
+    waiting = constant(first.expression.at(first.start))
+    return [Piece(begin, waiting), *pieces]
 
 
 def _lengths(

@@ -106,7 +106,7 @@ class NumpyOps:
         np = self.np
         # fmax takes the other number where one is NaN
         low = np.fmax(t, 0) if t.dtype.kind == "f" else np.maximum(t, 0)
-        return np.minimum(low, t.dtype.type(_last(last, real=t.dtype.kind == "f")))
+        return np.minimum(low, t.dtype.type(_last(last, t.dtype)))
 
     def find(self, starts: Numeric, t: Numeric) -> Numeric:
         """Return how many boundaries lie at or before each step."""
@@ -184,7 +184,7 @@ class TorchOps:
         """Return the steps within [0, last], NaN as 0."""
         if t.dtype.is_floating_point:
             t = self.torch.where(t.isnan(), 0.0, t)
-        return t.clamp(0, _last(last, real=t.dtype.is_floating_point))
+        return t.clamp(0, _last(last, t.dtype))
 
     def result(self, value: Numeric, like: Numeric) -> Numeric:
         """Return a value in the result's dtype and the shape of the steps."""
@@ -268,11 +268,10 @@ class _NumpyLikeOps:
         integer, _ = self._dtypes(t)
         if self._is_float(t):
             t = self.where(self.module.isnan(t), self._cast(0.0, t.dtype), t)
-        else:
+        elif "int32" in str(integer):
             # a boundary that saturates must stay ahead of every step
-            if "int32" in str(integer):
-                last = min(last, INT32_MAX - 1)
-            last = _last(last, real=False)
+            last = min(last, INT32_MAX - 1)
+        last = _last(last, t.dtype)
         return self.module.clip(t, 0, last)
 
     def result(self, value: Numeric, like: Numeric) -> Numeric:
@@ -369,9 +368,11 @@ def array_ops(value: object) -> ArrayOps | None:
     return None
 
 
-def _last(end: float, *, real: bool) -> float:
-    """Return the step to hold from, among steps that are real or whole."""
-    return end if real else math.ceil(end)
+def _last(end: float, dtype: Any) -> float:
+    """Return the step to hold from, in the dtype of the steps."""
+    if "float" in str(dtype):
+        return _raised([end], dtype)[0]
+    return math.ceil(end)
 
 
 def _saturated(values: Sequence[float], integer: Any) -> list[int]:

@@ -35,7 +35,18 @@ _OPERATORS = 5 * MOST_PHASES // 2
 
 CONSTRUCTORS = {
     **{name: kinds._MODULES[name] for name in kinds.NAMES},
-    **dict.fromkeys(("linear", "cosine", "polynomial", "exponential"), "phases"),
+    **dict.fromkeys(
+        (
+            "hold",
+            "warmup",
+            "decay",
+            "linear",
+            "cosine",
+            "polynomial",
+            "exponential",
+        ),
+        "phases",
+    ),
     **dict.fromkeys(
         ("constant", "wsd", "one_cycle", "one_cycle_momentum", "warm_restarts"), "named"
     ),

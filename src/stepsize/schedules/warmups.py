@@ -13,7 +13,8 @@ from stepsize.schedules.curve import Leaf, Piece
 from stepsize.schedules.drops import formula_to_the_end
 from stepsize.schedules.kinds import Kind
 from stepsize.schedules.layout import Laid, Place
-from stepsize.schedules.phases import Duration, measure, timing, warmup
+from stepsize.schedules.phase_curves import measure
+from stepsize.schedules.phases import Duration, timing, warmup
 from stepsize.schedules.schedule import Phase
 
 SERIES = 0.25

@@ -10,7 +10,8 @@ from stepsize.schedules.drops import formula_to_the_end, geometric
 from stepsize.schedules.durations import Length, duration
 from stepsize.schedules.kinds import Kind
 from stepsize.schedules.layout import Laid, Place
-from stepsize.schedules.phases import Duration, decay, hold, measure, timing, warmup
+from stepsize.schedules.phase_curves import measure
+from stepsize.schedules.phases import Duration, decay, hold, timing, warmup
 from stepsize.schedules.schedule import Phase, Schedule, scaled
 
 

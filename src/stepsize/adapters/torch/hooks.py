@@ -19,6 +19,7 @@ from stepsize.adapters.torch.eager import eager
 from stepsize.errors import AdapterError, describe
 
 if TYPE_CHECKING:
+    from stepsize.adapters.torch.plan import Plan
     from stepsize.adapters.torch.scheduler import Scheduler
 
 Reference = Callable[[], "Scheduler | None"]
@@ -146,11 +147,8 @@ def _step_hooks(reference: Reference) -> tuple[Any, Any]:
         scheduler._inside = 1
         plan = scheduler._plan
         groups = optimizer.param_groups
-        try:
-            if groups != plan.groups:
-                plan = scheduler._replan()
-        except (RuntimeError, ValueError):  # truth of a tensor: another group
-            plan = scheduler._replan()
+        if len(groups) != len(plan.groups) or groups is not plan.live:
+            plan = plan_for(scheduler, groups)
         key = plan.key
         if key is None:
             _prepare_general(scheduler, groups)
@@ -204,6 +202,18 @@ def _is_nested(optimizer: Any) -> bool:
             found += frame.f_locals.get("self") is optimizer
         frame = frame.f_back
     return found > 1
+
+
+@eager
+def plan_for(scheduler: Scheduler, groups: Any) -> Plan:
+    """Return the plan for the groups that are there now, a new one if they changed."""
+    try:
+        if groups == scheduler._plan.groups:
+            return scheduler._plan
+    except (RuntimeError, ValueError):  # truth of a tensor: another group
+        pass
+    plan: Plan = scheduler._replan()
+    return plan
 
 
 @eager

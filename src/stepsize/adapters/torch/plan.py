@@ -65,6 +65,8 @@ class Plan:
 
     Attributes:
         groups: The groups it was made for, compared at every update.
+        live: The optimizer's own list of them, if every group in it gets one value
+            whatever it is (then only a longer list calls for a new plan); else None.
         key: "lr" if that is the only column, and plain numbers; else None. The hot
             path then writes it by itself.
         value: Its value for the next update.
@@ -81,6 +83,7 @@ class Plan:
         "feeds",
         "groups",
         "key",
+        "live",
         "lr_tensor",
         "sources",
         "value",
@@ -89,6 +92,7 @@ class Plan:
 
     def __init__(
         self,
+        live: list[Group] | None,
         groups: list[Group],
         feeds: list[Feed],
         columns: list[Column],
@@ -102,6 +106,7 @@ class Plan:
         plain = isinstance(only, (Even, Scaled)) and only.key == "lr"
         self.key = "lr" if plain else None
         self.factors = only.factors if isinstance(only, Scaled) else None
+        self.live = live if plain and self.factors is None else None
         self.feed = feeds[0]
         lr = groups[0].get("lr") if groups else None
         self.lr_tensor = lr if isinstance(lr, torch.Tensor) else None
@@ -193,4 +198,5 @@ def make_plan(
             found.append((trajectories[key], factor))
         sources[text] = found
         columns.append(make_column(path, groups, found, feed_of))
-    return Plan(groups, made, columns, sources)
+    live = None if program.rules or program.relative else optimizer.param_groups
+    return Plan(live, groups, made, columns, sources)

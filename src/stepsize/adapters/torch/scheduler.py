@@ -213,12 +213,9 @@ class Scheduler(Facade):
             return
         self._stepped = done
         plan = self._plan
-        groups = self._optimizer.param_groups
-        try:
-            if groups != plan.groups:
-                plan = self._replan()
-        except (RuntimeError, ValueError):  # truth of a tensor: another group
-            plan = self._replan()
+        groups: Any = self._optimizer.param_groups
+        if len(groups) != len(plan.groups) or groups is not plan.live:
+            plan = hooks.plan_for(self, groups)
         key = plan.key
         if key is None:
             hooks.write_general(self, groups)
