@@ -91,7 +91,7 @@ $(VENV)/.demo: $(NEEDS)
 	$(call install,--editable '.[proof]')
 
 $(VENV)/.test: $(NEEDS)
-	$(call install,--editable '.[torch$(,)jax$(,)keras$(,)proof]' --group test)
+	$(call install,--editable '.[torch$(,)jax$(,)keras$(,)plot$(,)proof]' --group test)
 
 $(VENV)/.lint: $(NEEDS)
 	$(call install,--group lint)

@@ -74,6 +74,21 @@ _NAMES = {
     "wave": "schedules.waves",
     "wsd": "schedules.named",
     "wsd_s": "schedules.literature",
+    "Finding": "planner.findings",
+    "Recipe": "planner.recipe_file",
+    "RecipeRule": "planner.recipe_file",
+    "check": "planner.check",
+    "load_recipe": "planner.recipe_file",
+    "parse_recipe": "planner.recipe_file",
+    "Conversion": "adapters.convert",
+    "Exported": "adapters.convert",
+    "TorchLambda": "adapters.convert",
+    "convert": "adapters.convert",
+    "to_deepspeed": "adapters.convert",
+    "to_keras": "adapters.convert",
+    "to_knots": "adapters.convert",
+    "to_optax": "adapters.convert",
+    "to_torch_lambda": "adapters.convert",
     "StepsizeError": "errors",
     "InvalidScheduleError": "errors",
     "UnresolvedError": "errors",
@@ -87,12 +102,25 @@ _NAMES = {
     "FrameworkMissingError": "errors",
 }
 
+# Subpackages that are reached as attributes: `ss.dialects.torch`.
+_MODULES = ("dialects",)
+
 __all__ = [  # noqa: PLE0604 - the table is the list
     "__version__",
     *_NAMES,
 ]
 
 if TYPE_CHECKING:
+    from stepsize import dialects as dialects
+    from stepsize.adapters.convert import Conversion as Conversion
+    from stepsize.adapters.convert import Exported as Exported
+    from stepsize.adapters.convert import TorchLambda as TorchLambda
+    from stepsize.adapters.convert import convert as convert
+    from stepsize.adapters.convert import to_deepspeed as to_deepspeed
+    from stepsize.adapters.convert import to_keras as to_keras
+    from stepsize.adapters.convert import to_knots as to_knots
+    from stepsize.adapters.convert import to_optax as to_optax
+    from stepsize.adapters.convert import to_torch_lambda as to_torch_lambda
     from stepsize.errors import AdapterError as AdapterError
     from stepsize.errors import CorruptRecordError as CorruptRecordError
     from stepsize.errors import FitError as FitError
@@ -104,6 +132,12 @@ if TYPE_CHECKING:
     from stepsize.errors import StepsizeError as StepsizeError
     from stepsize.errors import UnitError as UnitError
     from stepsize.errors import UnresolvedError as UnresolvedError
+    from stepsize.planner.check import check as check
+    from stepsize.planner.findings import Finding as Finding
+    from stepsize.planner.recipe_file import Recipe as Recipe
+    from stepsize.planner.recipe_file import RecipeRule as RecipeRule
+    from stepsize.planner.recipe_file import load_recipe as load_recipe
+    from stepsize.planner.recipe_file import parse_recipe as parse_recipe
     from stepsize.schedules.combinators import clip as clip
     from stepsize.schedules.combinators import jump as jump
     from stepsize.schedules.combinators import reverse as reverse
@@ -164,6 +198,8 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     """Load a public name on first use."""
+    if name in _MODULES:
+        return import_module(f"stepsize.{name}")
     if name not in _NAMES:
         message = f"module 'stepsize' has no attribute {name!r}"
         raise AttributeError(message)
@@ -174,4 +210,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
-    return sorted([*__all__, *(name for name in globals() if name not in __all__)])
+    return sorted(
+        [*__all__, *_MODULES, *(name for name in globals() if name not in __all__)]
+    )

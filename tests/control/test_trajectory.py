@@ -125,4 +125,4 @@ def test_an_update_is_an_int(update: object) -> None:
     with pytest.raises(
         InvalidScheduleError, match=r"Trajectory\.update must be an int"
     ):
-        lr(update)  # type: ignore[arg-type]  # the point of the test
+        lr(update)  # the point of the test

@@ -28,7 +28,9 @@ def test_a_run_gets_what_it_was_promised(tmp_path: Path) -> None:
     returned = once(
         tmp_path,
         """
-        assert str(schedule) == "0.1 * hold()", schedule
+        assert str(schedule.schedule) == "0.1 * hold()", schedule
+        assert schedule.total_steps == total_steps
+        assert schedule(0) == schedule.resolve(total_steps=total_steps)(4) == 0.1
         assert (total_steps, seed, policies) == (5, 3, ())
         report(1, loss=0.5)
         return {'val': 1, 'test': 2.5, 'direction': 'max', 'updates': 5}

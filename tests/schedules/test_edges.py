@@ -1,5 +1,6 @@
 """Corners of the core that the laws and rules reach seldom or never."""
 
+from fractions import Fraction
 from typing import Any
 
 import jax
@@ -90,6 +91,43 @@ def test_endless_cycles_that_grow_or_shrink_in_height() -> None:
     assert lower(steps) == pytest.approx(np.array(lower(range(5000))), rel=1e-14)
     assert lower.resolve(total_steps=8)(8) == 0.0
     assert lower.resolve(total_steps=9)(50) == 0.5**3 * 0.75
+
+
+def test_cycles_that_grow_in_height_without_end() -> None:
+    r = ss.repeat(ss.hold(16), shrink_peak=3.375).resolve()
+    assert r.block(0, 4) == [1.0] * 4
+    assert r(16) == 3.375
+    long = ss.repeat(ss.hold(2**33)).resolve()
+    assert jax.jit(long)(jnp.arange(3)).tolist() == [1.0] * 3
+
+
+def test_a_tail_shorter_than_half_an_update_leaves_its_exit() -> None:
+    rise = ss.warmup("20%", start=0.0) >> ss.hold(1)
+    fall = ss.hold("10%") >> ss.decay("10%") >> ss.hold(1)
+    first = ss.repeat(rise, 1, boundaries="real")
+    last = ss.skip(ss.repeat(fall, 1, boundaries="real"), 1)
+    assert ss.join(first, last, at=[1])(1) == 0.0
+
+
+def test_real_ends_are_reached() -> None:
+    r = ss.repeat(ss.cosine(1), 5, stretch=1.1, boundaries="real").resolve()
+    assert r.end == 6.1051
+    assert r(6) == pytest.approx(0.0126, abs=1e-3)
+    assert ss.knots([(0, 0.0), (2.2, 1.0)])(2) == pytest.approx(2 / 2.2)
+    assert ss.join(ss.hold(5) >> ss.hold(), ss.linear(4), at=[2])([0, 2, 4]) == [
+        1.0,
+        1.0,
+        0.5,
+    ]
+    assert (0 * ss.wave(4, to_lr=0.1))(2) == pytest.approx(0.1)
+
+
+def test_thousands_of_growing_cycles_keep_their_boundaries() -> None:
+    r = ss.repeat(ss.cosine(10), 3000, stretch=1.003).resolve()
+    exact = sum(10 * Fraction(1003, 1000) ** i for i in range(2000))
+    start = int(exact + Fraction(1, 2))
+    assert r(start) == 1.0
+    assert r(start - 1) < 1e-4
 
 
 def test_step_at_fractional_intervals_rounds_each_boundary() -> None:

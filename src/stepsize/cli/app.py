@@ -6,7 +6,7 @@ from typing import Annotated, Any, final
 import typer
 from typer.core import TyperGroup
 
-from stepsize.cli import compare, demo
+from stepsize.cli import check, compare, convert, demo, diff, shapes, show
 
 __all__ = ["app"]
 
@@ -33,7 +33,12 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("compare")(compare.compare)
+app.command("convert")(convert.convert)
 app.command("demo")(demo.demo)
+app.command("show")(show.show)
+app.command("check")(check.check)
+app.command("diff")(diff.diff)
+app.command("shapes")(shapes.shapes)
 
 
 def _version(wanted: bool) -> None:

@@ -62,9 +62,11 @@ class Event:
     Attributes:
         update: Update it takes effect at. Unit: updates applied before; int >= 0.
         kind: What it does; a name of `kinds.KINDS` ("scale").
-        values: The kind's numbers by name; read-only, complete with defaults.
+        values: The kind's numbers and texts by name, as its class in
+            `stepsize.control.effects` lists them; read-only, complete with defaults.
         sequence: Order among events of the same update; int >= 0; set by `append`.
-        source: Who decided: "policy:plateau", "guard", "operator:NAME", "resume".
+        source: Who decided: "policy:plateau", "guard", "operator:NAME", "resume",
+            "clock:deadline".
         reason: A sentence that says why.
         time: When it was decided. Unit: seconds since 1970 (UTC); None if unknown.
         target: The hyperparameter and the groups that it changes.
@@ -83,7 +85,7 @@ class Event:
 
     update: int
     kind: str
-    values: Mapping[str, float] = field(hash=False)
+    values: Mapping[str, Any] = field(hash=False, default_factory=dict)
     sequence: int = 0
     source: str = "operator"
     reason: str = ""
@@ -116,7 +118,7 @@ class Event:
             rule = f"be one of {', '.join(sorted(KINDS))}"
             raise InvalidScheduleError(describe("Event.kind", rule, self.kind))
         if not isinstance(self.values, Mapping):
-            rule = "be a mapping of names to numbers"
+            rule = "be a mapping of names to numbers and texts"
             raise InvalidScheduleError(describe("Event.values", rule, self.values))
         complete = KINDS[self.kind].check(dict(self.values))
         object.__setattr__(self, "values", MappingProxyType(complete))

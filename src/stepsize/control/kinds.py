@@ -1,73 +1,60 @@
-"""The kinds of events: their values, and the factor each has on the rate.
+"""The kinds of events by name; what each does is in `effects`.
 
 A kind is an entry of `KINDS`; nothing else names one.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from stepsize.errors import InvalidScheduleError, describe
+from stepsize.control.effects.clocks import Hold, Release, Rewind
+from stepsize.control.effects.cooldown import Cooldown
+from stepsize.control.effects.lengths import Length
+from stepsize.control.effects.note import Note
+from stepsize.control.effects.replacement import Replace
+from stepsize.control.effects.rewarm import Rewarm
+from stepsize.control.effects.scale import Scale
+
+if TYPE_CHECKING:
+    from stepsize.control.effects.reading import Values
+    from stepsize.control.events import Event
+    from stepsize.control.line import Line
 
 
 class Kind(Protocol):
     """What a kind of event has to say."""
 
-    def check(self, values: Mapping[str, object]) -> dict[str, float]:
-        """Return the values, complete with defaults.
+    def check(self, values: Mapping[str, object]) -> Values:
+        """Return the values, complete with defaults and in canonical form.
 
         Raises:
             InvalidScheduleError: A name is unknown, missing or outside its range.
         """
 
-    def settles(self, values: Mapping[str, float]) -> int:
-        """Return the updates after its own from which its factor is constant."""
+    def admit(self, line: Line, event: Event) -> None:
+        """Raise if the event makes no sense where a trajectory stands.
 
-    def factor(self, values: Mapping[str, float], age: int) -> float:
-        """Return the factor on the rate, `age` >= 0 updates after its own."""
+        Asked once, when the event is made; a recorded one is applied, whatever events
+        before it a rewind has taken away since.
 
+        Raises:
+            InvalidScheduleError: It does not.
+        """
 
-class Scale:
-    """Multiply what the schedule gives, floors included: at once, or eased.
-
-    With a = age and n = over, the factor of `factor` f is
-
-        f ** (a / n) for a < n, f from a = n on
-
-    so that it moves on a straight line in log. Several scales multiply.
-
-    Values:
-        factor: Finite and > 0; 0.5 halves.
-        over: Updates the change takes; int >= 0; 0, the default, is at once.
-    """
-
-    def check(self, values: Mapping[str, object]) -> dict[str, float]:
-        """See `Kind.check`."""
-        unknown = sorted(set(values) - {"factor", "over"})
-        if unknown:
-            rule = "have no other names than factor and over"
-            raise InvalidScheduleError(describe("scale.values", rule, unknown))
-        factor = values.get("factor")
-        number = isinstance(factor, (int, float)) and not isinstance(factor, bool)
-        if not number or not 0 < factor < math.inf:  # type: ignore[operator]  # a number
-            rule = "be a finite number > 0"
-            raise InvalidScheduleError(describe("scale.factor", rule, factor))
-        over = values.get("over", 0)
-        if isinstance(over, bool) or not isinstance(over, int) or over < 0:
-            rule = "be an int >= 0 (unit: updates)"
-            raise InvalidScheduleError(describe("scale.over", rule, over))
-        return {"factor": float(factor), "over": over}  # type: ignore[arg-type]  # a number
-
-    def settles(self, values: Mapping[str, float]) -> int:
-        """See `Kind.settles`."""
-        return int(values["over"])
-
-    def factor(self, values: Mapping[str, float], age: int) -> float:
-        """See `Kind.factor`."""
-        factor, over = values["factor"], values["over"]
-        return factor if age >= over else factor ** (age / over)
+    def apply(self, line: Line, event: Event) -> None:
+        """Change the trajectory from the event's update on."""
 
 
-KINDS: Mapping[str, Kind] = {"scale": Scale()}
+KINDS: Mapping[str, Kind] = {
+    "scale": Scale(),
+    "cooldown": Cooldown(),
+    "extend": Length("extend"),
+    "shorten": Length("shorten"),
+    "rewarm": Rewarm(),
+    "replace": Replace(),
+    "hold": Hold(),
+    "release": Release(),
+    "rewind": Rewind(),
+    "note": Note(),
+}

@@ -6,9 +6,10 @@ import operator
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import SupportsIndex, final
+from typing import Any, final, overload
 
 from stepsize.control.events import Event, append
+from stepsize.control.fold import Segment, fold, lay_out
 from stepsize.control.kinds import KINDS
 from stepsize.errors import InvalidScheduleError, describe
 from stepsize.schedules.horizon import Horizon
@@ -20,11 +21,12 @@ from stepsize.schedules.schedule import ResolvedSchedule, Schedule
 class Trajectory:
     """Rate by update: a pure function of the schedule, the horizon and the events.
 
-    With r the resolved schedule, t(u) = `step_at(u)` and f_e the factor of event e,
+    Without events, lr(u) is the schedule's value at step u. Each event that matches, in
+    order of (update, sequence), replaces what follows it, by the formula of its kind in
+    `stepsize.control.effects`; what was before it never changes.
 
-        lr(u) = r(t(u)) * (f_1(u) * f_2(u) * ...)
-
-    over the events with update <= u that match, in order of (update, sequence).
+    Two counters: an *update* u never goes back; t(u) = `step_at(u)` is the position on
+    the curve, which a hold stops and a rewind may take back.
 
     Attributes:
         schedule: The schedule, in absolute rates or as a factor.
@@ -37,7 +39,8 @@ class Trajectory:
 
     Raises:
         InvalidScheduleError: Two events have the same update and sequence.
-        UnresolvedError, UnitError: See `Schedule.resolve`.
+        UnresolvedError, UnitError: See `Schedule.resolve`; or an event is relative to
+            a horizon that was not given.
 
     Examples:
         >>> import stepsize as ss
@@ -59,16 +62,13 @@ class Trajectory:
         compare=False,
         kw_only=True,
     )
-    _matching: tuple[Event, ...] = field(init=False, repr=False, compare=False)
-    _breaks: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _segments: tuple[Segment, ...] = field(init=False, repr=False, compare=False)
+    _firsts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Resolve the schedule; order the events that match."""
-        events = tuple(self.events)
-        matching = sorted(
-            (e for e in events if e.target.matches(self.hyperparameter, self.group)),
-            key=lambda event: (event.update, event.sequence),
-        )
+        """Resolve the schedule; lay out what follows from the events that match."""
+        object.__setattr__(self, "events", tuple(self.events))
+        matching = self._matching()
         for one, other in pairwise(matching):
             if (one.update, one.sequence) == (other.update, other.sequence):
                 rule = "differ between events of the same update"
@@ -76,18 +76,25 @@ class Trajectory:
                 raise InvalidScheduleError(
                     describe("Event.sequence", rule, one.sequence, hint=hint)
                 )
-        # between two breaks each factor is constant, or eases throughout
-        breaks = {event.update for event in matching}
-        breaks |= {event.update + _settles(event) for event in matching}
         known = self._resolved
         wanted = (self.schedule, self.horizon, self.overflow)
         if known is None or (known.schedule, known.horizon, known.overflow) != wanted:
             schedule, horizon = self.schedule, self.horizon
-            resolved = schedule.resolve(horizon=horizon, overflow=self.overflow)
-            object.__setattr__(self, "_resolved", resolved)
-        object.__setattr__(self, "events", events)
-        object.__setattr__(self, "_matching", tuple(matching))
-        object.__setattr__(self, "_breaks", tuple(sorted(breaks)))
+            known = schedule.resolve(horizon=horizon, overflow=self.overflow)
+            object.__setattr__(self, "_resolved", known)
+        segments = tuple(lay_out(fold(known, matching)))
+        object.__setattr__(self, "_segments", segments)
+        object.__setattr__(self, "_firsts", tuple(one.first for one in segments))
+
+    def _matching(self) -> list[Event]:
+        return sorted(
+            (
+                event
+                for event in self.events
+                if event.target.matches(self.hyperparameter, self.group)
+            ),
+            key=lambda event: (event.update, event.sequence),
+        )
 
     @classmethod
     def of(
@@ -108,22 +115,74 @@ class Trajectory:
             _resolved=resolved,
         )
 
-    def __call__(self, update: SupportsIndex) -> float:
-        """Return the rate of an update.
+    @overload
+    def __call__(self, update: int) -> float: ...
+
+    @overload
+    def __call__(self, update: Any) -> Any: ...
+
+    def __call__(self, update: Any) -> Any:
+        """Return the rate of an update, or of each in an array.
 
         Args:
-            update: Index of the update, from 0; any int.
+            update: Index of the update, from 0; any int, or a NumPy array of ints of
+                any shape.
+
+        Returns:
+            A float for an int; a float64 array of the same shape for an array, equal
+            to the floats within rounding.
 
         Raises:
-            InvalidScheduleError: It is not an int.
+            InvalidScheduleError: It is neither.
         """
+        if getattr(update, "shape", ()) and hasattr(update, "astype"):
+            return self._array(update)
         u = _index(update, "Trajectory.update")
-        value: float = self._resolved(self.step_at(u))
-        return value * self._factor(u) if self._started(u) else value
+        return self._segment(u).at(u)
+
+    def _array(self, updates: Any) -> Any:
+        if getattr(updates.dtype, "kind", "") not in ("i", "u"):
+            rule = "be an int or an array of ints (unit: updates)"
+            raise InvalidScheduleError(
+                describe("Trajectory.update", rule, updates.dtype)
+            )
+        updates = updates.astype("int64")
+        values = updates * 0.0
+        segments = self._segments
+        for index, segment in enumerate(segments):
+            inside = updates >= segment.first
+            if index + 1 < len(segments):
+                inside &= updates < segments[index + 1].first
+            if inside.any():
+                values[inside] = segment.array(updates[inside])
+        return values
+
+    def _segment(self, update: int) -> Segment:
+        return self._segments[bisect_right(self._firsts, update) - 1]
 
     def step_at(self, update: int) -> int:
-        """Return the position on the curve at an update; no kind of event moves it."""
-        return update
+        """Return the position on the curve at an update."""
+        return self._segment(update).step_at(update)
+
+    def left_at(self, update: int) -> int | None:
+        """Return the updates up to the end of the horizon, as planned at an update.
+
+        Returns:
+            An int >= 0; None where there is no horizon.
+        """
+        segment = self._segment(update)
+        if segment.total is None:
+            return None
+        return max(segment.total - segment.step_at(update), 0)
+
+    def held_at(self, update: int) -> bool:
+        """Return whether a hold stops the clock at an update."""
+        return self._segment(update).held
+
+    @property
+    def total_steps(self) -> int | None:
+        """Steps of the curve in all after every event, None without a horizon."""
+        return self._segments[-1].total
 
     def block(self, start: int, stop: int) -> list[float]:
         """Return `[self(update) for update in range(start, stop)]`, to the bit, faster.
@@ -132,22 +191,35 @@ class Trajectory:
             start: First update.
             stop: The one after the last.
         """
-        values = self._resolved.block(self.step_at(start), self.step_at(stop))
-        breaks = self._breaks
-        low = start
-        while low < stop:
-            index = bisect_right(breaks, low)
-            high = min(stop, breaks[index]) if index < len(breaks) else stop
-            if self._started(low):
-                part = slice(low - start, high - start)
-                if self._eases(low):
-                    factors = [self._factor(update) for update in range(low, high)]
-                    values[part] = map(operator.mul, values[part], factors)
-                else:
-                    factor = self._factor(low)
-                    values[part] = [value * factor for value in values[part]]
-            low = high
+        firsts, segments = self._firsts, self._segments
+        index = bisect_right(firsts, start)
+        if index == len(firsts) or stop <= firsts[index]:
+            return segments[index - 1].block(start, stop)
+        values: list[float] = []
+        while start < stop:
+            index = bisect_right(firsts, start)
+            high = min(stop, firsts[index]) if index < len(firsts) else stop
+            values += segments[index - 1].block(start, high)
+            start = high
         return values
+
+    def admit(self, event: Event) -> None:
+        """Raise if an event makes no sense after those there are.
+
+        Events of other targets are admitted: they have no effect here.
+
+        Raises:
+            InvalidScheduleError: It does not: see its kind.
+            UnresolvedError, UnitError: It needs a horizon, or a conversion, that was
+                not given.
+        """
+        if not event.target.matches(self.hyperparameter, self.group):
+            return
+        place = (event.update, event.sequence)
+        before = [e for e in self._matching() if (e.update, e.sequence) < place]
+        line = fold(self._resolved, before)[-1]
+        line.advance(event.update)
+        KINDS[event.kind].admit(line, event)
 
     def with_event(self, event: Event, *, made: int) -> Trajectory:
         """Return the trajectory with one event more.
@@ -157,27 +229,13 @@ class Trajectory:
             made: Updates already applied.
 
         Raises:
-            InvalidScheduleError: The event is for an update already made.
+            InvalidScheduleError: The event is for an update already made, or makes no
+                sense there.
+            UnresolvedError, UnitError: See `admit`.
         """
-        return replace(self, events=append(self.events, event, made=made))
-
-    def _started(self, update: int) -> bool:
-        return bool(self._matching) and self._matching[0].update <= update
-
-    def _eases(self, update: int) -> bool:
-        return any(
-            event.update <= update < event.update + _settles(event)
-            for event in self._matching
-        )
-
-    def _factor(self, update: int) -> float:
-        product = 1.0
-        for event in self._matching:
-            if event.update > update:
-                break
-            age = update - event.update
-            product *= KINDS[event.kind].factor(event.values, age)
-        return product
+        events = append(self.events, event, made=made)
+        self.admit(events[-1])
+        return replace(self, events=events)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the content only."""
@@ -191,11 +249,7 @@ class Trajectory:
         )
 
 
-def _settles(event: Event) -> int:
-    return KINDS[event.kind].settles(event.values)
-
-
-def _index(value: SupportsIndex, field: str) -> int:
+def _index(value: Any, field: str) -> int:
     try:
         return operator.index(value)
     except TypeError:

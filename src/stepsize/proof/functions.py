@@ -156,7 +156,8 @@ def train_once(function: TrainFunction, job: Job) -> Returned:
             call = function.load()
             if _takes(call, "policies"):
                 given["policies"] = ()
-            returned = _read(call(job.schedule, **given), job.total_steps)
+            rates = job.schedule.resolve(total_steps=job.total_steps)
+            returned = _read(call(rates, **given), job.total_steps)
     except KeyboardInterrupt:
         raise
     except BaseException as error:

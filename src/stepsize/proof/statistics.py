@@ -88,7 +88,13 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         return Estimate(
             mean=mean, std=0.0, low=None, high=None, n=n, why_no_interval=why
         )
-    std = float(array.std(ddof=1))
+    with np.errstate(over="ignore"):  # of a run that exploded: infinite, and said so
+        std = float(array.std(ddof=1))
+    if not np.isfinite(std):
+        why = "a run exploded: its value is beyond what an interval can be made of"
+        return Estimate(
+            mean=mean, std=std, low=None, high=None, n=n, why_no_interval=why
+        )
     error = std / n**0.5
     half = float(special.stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * error
     p = float(2 * special.stdtr(n - 1, -abs(mean) / error))

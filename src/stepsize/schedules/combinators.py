@@ -224,10 +224,12 @@ def _lower_reverse(phase: Phase, place: Place) -> Laid:
 
 
 def _measure_skip(phase: Phase, span: Span) -> Measure:
-    size = measure(phase.operands[0], span)
+    size, steps = measure(phase.operands[0], span), phase["steps"]
     if size.weight:
         return size
-    return size._replace(fixed=max(size.fixed - phase["steps"], -size.pinned))
+    if span.whole is not None:
+        return Measure(fixed=max(size.used(span.whole) - steps, ZERO))
+    return size._replace(fixed=max(size.fixed - steps, -size.pinned))
 
 
 def _lower_skip(phase: Phase, place: Place) -> Laid:

@@ -205,7 +205,7 @@ class Curve:
                 after = min(inside, math.ceil(self.starts[index]))
             values += self.expressions[index - 1].values(t, after)
             t = after
-        return values + [self.at(last)] * (stop - t)
+        return values + [self.at(last)] * (stop - t) if stop > t else values
 
     def __call__(self, step: Numeric) -> Any:
         """Evaluate at a number, a sequence or an array of steps."""
@@ -253,7 +253,9 @@ class Cycle:
         phase = ops.remainder(d, self.length)
         if ops is PYTHON:
             value = self.curve.at(phase)
-            return value if shrink == 1 else value * shrink ** (d // self.length)
+            if shrink == 1:
+                return value
+            return value * PYTHON.power(shrink, d // self.length)
         from stepsize.schedules import arrays
 
         value = arrays.evaluate_within(self.curve, phase, ops)  # type: ignore[arg-type]  # arrays come with ArrayOps

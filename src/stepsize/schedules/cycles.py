@@ -207,17 +207,19 @@ def _unroll(
         end = Fraction(FOREVER)
     pieces: list[Piece] = []
     start, length, entry, index = place.start, first, place.entry, 0
+    power = Fraction(1)
     last = entry
     while index < count if count is not None else start < end:  # type: ignore[operator]  # end is known then
         if count is None and length < 1:
             rule = "be given: its cycles shrink below one update before the end"
             raise InvalidScheduleError(describe("repeat.n", rule, None))
-        factor = _inner_stretch(size, length, stretch**index, place)
+        factor = _inner_stretch(size, length, power, place)
         inner = replace(place.span, whole=length, stretch=factor, real=real)
         laid = lower(operand, Place(entry, entry, start, length, inner))
         pieces += laid.pieces
         last = laid.exit
-        start, length, index = start + length, length * stretch, index + 1
+        start, length = _trimmed(start + length), _trimmed(length * stretch)
+        power, index = _trimmed(power * stretch), index + 1
         entry = place.entry * shrink**index
     if count is None and end is not None and start > end:  # cut off inside a cycle
         stop = place.span.bound(end)
@@ -228,6 +230,17 @@ def _unroll(
             Piece(replace(place.span, real=True).bound(start), constant(last))
         )
     return Laid(pieces, last)
+
+
+def _trimmed(value: Fraction) -> Fraction:
+    """Return a value without the digits that no boundary can show.
+
+    The exact powers of 1.003 grow by ten bits a cycle, and thousands of cycles take
+    minutes with them. What is cut is below 2^-128 updates.
+    """
+    if value.denominator.bit_length() <= 256:  # noqa: PLR2004 - twice what is kept
+        return value
+    return Fraction(round(value * 2**128), 2**128)
 
 
 def _inner_stretch(

@@ -7,6 +7,7 @@ lets b begin at its own step 0, as torch's SequentialLR and optax' join_schedule
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from stepsize.errors import InvalidScheduleError, describe
@@ -90,8 +91,10 @@ def _lower_join(phase: Phase, place: Place) -> Laid:
             describe("join.at", "be in order", list(phase["at"]))
         )
     pieces: list[Piece] = []
+    cut = replace(place.span, truncate=True)  # a window ends what is longer
     for operand, (low, high) in zip(phase.operands, pairwise(bounds), strict=False):
-        pieces += _window(operand, place.changed(start=place.start + low), high - low)
+        window = place.changed(start=place.start + low, span=cut)
+        pieces += _window(operand, window, high - low)
     last = phase.operands[-1]
     start = place.start + bounds[-1]
     left = None if place.length is None else max(place.length - bounds[-1], ZERO)

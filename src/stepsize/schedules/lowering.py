@@ -72,8 +72,10 @@ def _close(laid: Laid, length: Fraction | None, total: Fraction | None) -> Curve
         end = total
         last = Curve(pieces, None).at(int(total))
     stop: float = math.floor(end + Fraction(1, 2))
-    if pieces and any(isinstance(piece.start, float) for piece in pieces):
-        stop = int(end) if end.denominator == 1 else float(end)
+    if pieces and stop < pieces[-1].start <= float(
+        end
+    ):  # real boundaries reach beyond it
+        stop = pieces[-1].start
     kept = [piece for piece in pieces if piece.start < stop]
     return Curve([*kept, Piece(stop, constant(last))], stop)
 
@@ -127,9 +129,10 @@ def _lower_part(part: Phase | Scaled, place: Place) -> Laid:
 def _fitted(laid: Laid, place: Place) -> list[Piece]:
     """Return the pieces, cut at the end of the place and covering its begin."""
     pieces, begin, stop = laid.pieces, place.begin, place.stop
-    if stop is not None and pieces and pieces[-1].start >= stop:
-        # longer than its place: truncated, or real boundaries in a rounded place
-        pieces = [piece for piece in pieces if piece.start < stop]
+    if stop is not None and place.length is not None:
+        end = max(float(stop), float(place.start + place.length))
+        if pieces and pieces[-1].start > end:  # only with overflow="truncate"
+            pieces = [piece for piece in pieces if piece.start <= end]
     if stop is not None and stop <= begin:
         return pieces
     if not pieces:

@@ -226,7 +226,9 @@ class _NumpyLikeOps:
         return self._cast(a, dtype) / self._cast(b, dtype)
 
     def remainder(self, a: Numeric, b: Numeric) -> Numeric:
-        """Return a modulo b."""
+        """Return a modulo b; beyond 32 bits that is a, where the steps are of 32."""
+        if type(b) is int and "int32" in str(self._dtypes(a)[0]):
+            b = min(b, INT32_MAX)
         return self.module.mod(a, b)
 
     def steps(self, t: Numeric) -> Numeric:

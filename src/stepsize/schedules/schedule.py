@@ -313,6 +313,33 @@ class ResolvedSchedule:
         """Evaluate at a step or an array of steps; see `Schedule.__call__`."""
         return self._curve(step)
 
+    def resolve(
+        self,
+        total_steps: int | None = None,
+        *,
+        horizon: Horizon | None = None,
+        overflow: str | None = None,
+    ) -> ResolvedSchedule:
+        """Resolve the schedule again: itself, unless the horizon is another.
+
+        So code that resolves what it is given takes schedules of both kinds.
+
+        Args:
+            total_steps: As in `Schedule.resolve`; nothing keeps the horizon.
+            horizon: Likewise.
+            overflow: Likewise; None keeps it.
+
+        Raises:
+            InvalidScheduleError, UnresolvedError, UnitError: See `Schedule.resolve`.
+        """
+        kept = self.overflow if overflow is None else overflow
+        if total_steps is None and horizon is None:
+            horizon = self.horizon
+        elif total_steps is not None and total_steps == self.total_steps:
+            total_steps, horizon = None, self.horizon
+        again = self.schedule.resolve(total_steps, horizon=horizon, overflow=kept)
+        return self if again == self else again
+
     def block(self, start: int, stop: int) -> list[float]:
         """Return `[self(step) for step in range(start, stop)]`, to the bit, faster."""
         block: list[float] = self._curve.block(start, stop)

@@ -228,14 +228,22 @@ def _wave_ends_at_zero(phase: Phase, *, entry_zero: bool) -> bool:
     return entry_zero or bool(low == 0 and at_low)
 
 
+def _multiplies(phase: Phase) -> bool:
+    return phase["to_lr"] is None
+
+
 KINDS = {
     "polynomial_cycles": Kind(
-        build=polynomial_cycles, measure=measure, lower=_lower_polynomial_cycles
+        build=polynomial_cycles,
+        measure=measure,
+        lower=_lower_polynomial_cycles,
+        multiplies=_multiplies,
     ),
     "wave": Kind(
         build=wave,
         measure=measure,
         lower=_lower_wave,
+        multiplies=_multiplies,
         ends_at_zero=_wave_ends_at_zero,
     ),
 }

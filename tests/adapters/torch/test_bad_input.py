@@ -89,9 +89,9 @@ COSINE = 0.1 * ss.cosine()
             r"count must be 'hook' or 'call'",
         ),
         (
-            {"lr": 0.1, "on_horizon_change": "stretch"},
+            {"lr": 0.1, "on_horizon_change": "bend"},
             AdapterError,
-            r"on_horizon_change must be None or 'keep' or 'adopt'; got 'stretch'",
+            r"on_horizon_change must be None or 'keep' or .*; got 'bend'",
         ),
         ({"lr": 0.1, "update": -1}, AdapterError, r"update must be an int >= 0"),
         ({"lr": 0.1, "update": 1.5}, AdapterError, r"update must be an int >= 0"),
@@ -235,7 +235,9 @@ def test_a_fuzzed_state_gives_our_errors_only(data: st.DataObject) -> None:
     for key in path:
         target = target[key]
     target[data.draw(st.sampled_from(sorted(target)))] = data.draw(_plain)
-    policy: Any = data.draw(st.sampled_from((None, "keep", "adopt")))
+    policy: Any = data.draw(
+        st.sampled_from((None, "keep", "adopt", "stretch", "bridge"))
+    )
     second = Scheduler(
         optimizer,
         lr_factor=COSINE,

@@ -7,6 +7,7 @@ update and makes a new plan when a group was added, replaced or loaded.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any, final
 
 import torch
@@ -22,7 +23,7 @@ from stepsize.adapters.torch.columns import (
 from stepsize.adapters.torch.eager import eager
 from stepsize.adapters.torch.groups import Group, Path, group_name
 from stepsize.adapters.torch.program import Program
-from stepsize.control.events import Event
+from stepsize.control.events import Event, Target
 from stepsize.control.trajectory import Trajectory
 
 TABLE = 1024  # values computed ahead; makes an update a look-up
@@ -144,6 +145,25 @@ class Plan:
         trajectory, factor = source
         return trajectory(update) * factor
 
+    def trajectories(self, path: str) -> list[Trajectory]:
+        """Return the distinct trajectories of a hyperparameter."""
+        found = {id(source[0]): source[0] for source in self.sources[path] if source}
+        return list(found.values())
+
+    def covers(self, target: Target) -> bool:
+        """Whether a target names something that is driven."""
+        return any(
+            source is not None
+            and target.matches(target.hyperparameter, group_name(group, index))
+            for index, (group, source) in enumerate(
+                zip(
+                    self.groups,
+                    self.sources.get(target.hyperparameter, [None] * len(self.groups)),
+                    strict=True,
+                )
+            )
+        )
+
 
 def make_plan(
     optimizer: Any,
@@ -191,9 +211,10 @@ def make_plan(
             if text == "lr" and program.relative:
                 factor *= bases[index]
             name = group_name(group, index)
-            matching = tuple(e for e in events if e.target.matches(text, name))
-            key = (resolved, matching)
+            chosen = [e.target.matches(text, name) for e in events]
+            key = (resolved, tuple(chosen))
             if key not in trajectories:
+                matching = tuple(compress(events, chosen))
                 trajectories[key] = Trajectory.of(resolved, matching, text, name)
             found.append((trajectories[key], factor))
         sources[text] = found

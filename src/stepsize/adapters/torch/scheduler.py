@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -17,28 +18,39 @@ from stepsize.adapters.torch.counting import (
     version_of,
 )
 from stepsize.adapters.torch.eager import eager
-from stepsize.adapters.torch.facade import Facade, no_epoch
+from stepsize.adapters.torch.facade import no_epoch
 from stepsize.adapters.torch.groups import Rule, as_rules
 from stepsize.adapters.torch.plan import Plan, make_plan
 from stepsize.adapters.torch.program import Program, Value, as_horizon, make_program
+from stepsize.adapters.torch.resuming import (
+    agree,
+    check_parts,
+    parent_of,
+    read_program,
+)
 from stepsize.adapters.torch.state import (
     Bases,
     HorizonChange,
     State,
-    agree,
     check_choice,
     check_count,
     check_even,
 )
+from stepsize.adapters.torch.steering import Steering
 from stepsize.control.events import Event, append
+from stepsize.control.journal import Journal
+from stepsize.control.sink import EventSink
 from stepsize.errors import AdapterError, describe
+from stepsize.ledger.event_log import EventLog
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.schedule import Schedule
+
+Ledger = str | os.PathLike[str] | EventSink
 
 CARRIED = "stepsize_update"  # the count, in the groups of a saved optimizer
 
 
-class Scheduler(Facade):
+class Scheduler(Steering):
     """Drive an optimizer's hyperparameters along schedules, exactly.
 
     With u the updates made so far, every hyperparameter of a group is
@@ -66,9 +78,14 @@ class Scheduler(Facade):
         rules: What holds for some groups only: `Rule`s, or {match: value} for the rate.
             Groups added later are matched too.
         events: Changes that were made so far, as recorded.
+        ledger: Where events are kept, on disk before a rate of theirs is used: the path
+            of this run's event log, or an `EventSink`. A resumed run takes from it what
+            was decided after its checkpoint; see `Journal`.
         on_horizon_change: What `load_state_dict` does when schedule, horizon or rules
-            are not those of the saved run: "keep" the saved, "adopt" the given; None
-            raises.
+            are not those of the saved run: "keep" the saved curve, "adopt" the given
+            one, "bridge" from the one to the other without a jump, "stretch" what is
+            left of the saved one over the given horizon; None raises. It is recorded
+            as an event of source "resume".
         count: What counts as an update: "hook", a call of the optimizer's step that
             was not skipped; "call", a call of `step()` here, for updates that are made
             without the optimizer's step (then nothing guards against hand edits).
@@ -111,6 +128,7 @@ class Scheduler(Facade):
         hyperparameters: Mapping[str, Value] | None = None,
         rules: Mapping[Any, float | Schedule] | Iterable[Rule] = (),
         events: Iterable[Event] = (),
+        ledger: Ledger | None = None,
         on_horizon_change: HorizonChange | None = None,
         count: Literal["hook", "call"] = "hook",
         update: int | None = None,
@@ -118,7 +136,9 @@ class Scheduler(Facade):
     ) -> None:
         check_choice(count, "Scheduler.count", ("hook", "call"))
         check_choice(
-            on_horizon_change, "Scheduler.on_horizon_change", (None, "keep", "adopt")
+            on_horizon_change,
+            "Scheduler.on_horizon_change",
+            (None, "keep", "adopt", "stretch", "bridge"),
         )
         program = make_program(
             lr,
@@ -139,7 +159,7 @@ class Scheduler(Facade):
         self._start(
             inner,
             program,
-            given,
+            Journal(as_sink(ledger), given, start),
             start,
             count=count,
             policy=on_horizon_change,
@@ -155,7 +175,7 @@ class Scheduler(Facade):
         self,
         optimizer: Any,
         program: Program,
-        events: tuple[Event, ...],
+        journal: Journal,
         update: int,
         *,
         count: str,
@@ -164,7 +184,9 @@ class Scheduler(Facade):
     ) -> None:
         self._optimizer = optimizer
         self._program = program
-        self._events = events
+        self._asked = program  # what a loaded state must agree with
+        self._parent: Mapping[str, Any] | None = None
+        self._journal = journal
         self._update = update
         self._skipped = 0
         self._calls = count == "call"
@@ -268,7 +290,7 @@ class Scheduler(Facade):
             self._bases.update(optimizer)
         self._probe = probe_of(optimizer.param_groups)
         self._fused = hooks.is_fused(optimizer)
-        plan = make_plan(optimizer, self._program, self._bases.seen, self._events)
+        plan = make_plan(optimizer, self._program, self._bases.seen, self.events)
         plan.advance(self._update)
         self._plan = plan
         return plan
@@ -289,20 +311,40 @@ class Scheduler(Facade):
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """The changes so far."""
-        return self._events
+        """The changes so far, in the order they came."""
+        return self._journal.events
 
-    def add_event(self, event: Event) -> None:
+    def add_event(self, event: Event) -> Event:
         """Add a change of the values, from an update that is still to come on.
+
+        With a ledger, it is on disk before any of its values is used. The calls
+        `cooldown`, `extend`, `hold`, ... add an event for the next update.
 
         Args:
             event: The change; `Event.update` is at least `update`.
 
+        Returns:
+            The event as it was recorded, with its sequence.
+
         Raises:
-            InvalidScheduleError: That update was made already.
+            InvalidScheduleError: That update was made already, or the change makes no
+                sense there.
+            UnresolvedError, UnitError: It needs a horizon, or a conversion, that was
+                not given.
+            LedgerError: It could not be kept. Nothing was changed then.
         """
-        self._events = append(self._events, event, made=self._update)
+        self._current_plan()
+        kept = self._journal.record(event, made=self._update, check=self._check)
         self._rewrite()
+        return kept
+
+    def _check(self, events: tuple[Event, ...], event: Event) -> None:
+        """Raise if an event, the last of these, cannot be applied."""
+        plan = make_plan(self._optimizer, self._program, self._bases.seen, events)
+        for path in plan.sources:
+            for trajectory in plan.trajectories(path):
+                if event in trajectory.events:
+                    trajectory.admit(event)
 
     # --- what it says --------------------------------------------------------------
 
@@ -337,12 +379,15 @@ class Scheduler(Facade):
         It may be taken at any moment, also between `optimizer.step()` and `step()`.
         """
         self._current_plan()
+        self._journal.settle(self._update)
         return State(
             update=self._update,
             skipped=self._skipped,
             program=self._program.to_dict(),
             bases=tuple(self._bases.seen),
-            events=self._events,
+            events=self.events,
+            given=self._asked.to_dict(),
+            parent=self._parent,
         ).to_dict()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -357,11 +402,13 @@ class Scheduler(Facade):
         Raises:
             HorizonChangedError: It is of another schedule, horizon or rules, and
                 `on_horizon_change` is None.
-            AdapterError: It is no such state, or lacks an event that the constructor
-                was given.
+            AdapterError: It is no such state, lacks an event that the constructor was
+                given, or `on_horizon_change` has no meaning for what differs.
+            InvalidScheduleError: What `on_horizon_change` asks for cannot be done.
+            LedgerError: The ledger is of another run, or cannot be used.
         """
         state = State.from_dict(state_dict)
-        program = agree(state, self._program, self._policy)
+        program, changes = agree(state, self._asked, self._policy)
         missing = [event for event in self._given if event not in state.events]
         if missing:
             rule = "be those of the saved state"
@@ -369,8 +416,12 @@ class Scheduler(Facade):
             raise AdapterError(
                 describe("Scheduler.events", rule, missing[0], hint=hint)
             )
+        journal = Journal(self._journal.sink, state.events, state.update, complete=True)
+        for event in changes:
+            journal.record(event, made=state.update, check=check_parts(program))
         self._program = program
-        self._events = state.events
+        self._journal = journal
+        self._parent = state.parent
         self._update = self._first = state.update
         self._skipped = state.skipped
         self._bases.loaded = state.bases
@@ -379,6 +430,90 @@ class Scheduler(Facade):
         self._given = ()
         self._stepped = -1
         self._rewrite()
+
+    @classmethod
+    def branch(
+        cls,
+        optimizer: Any,
+        state_dict: Mapping[str, Any],
+        steps: int | str,
+        to: float = 0.0,
+        shape: str = "1-sqrt",
+        *,
+        to_lr: float | None = None,
+        rules: Mapping[Any, float | Schedule] | Iterable[Rule] = (),
+        ledger: Ledger | None = None,
+        count: Literal["hook", "call"] = "hook",
+        replace: bool = False,
+        reason: str = "",
+        source: str = "operator",
+        **parameters: float,
+    ) -> Scheduler:
+        """Start a cooldown from a checkpoint, as a run of its own.
+
+        The run that the checkpoint is of stays as it is, and may go on.
+
+        Args:
+            optimizer: The optimizer of the branch; its own state may be loaded before
+                or after.
+            state_dict: A checkpoint's `state_dict()`.
+            steps: Updates of the cooldown, or "10%" of those left.
+            to: Last value as a fraction of the one at the checkpoint.
+            shape: As in `decay`, with its `parameters`.
+            to_lr: Last value, absolute.
+            rules: Where the predicates of the checkpoint's rules are found.
+            ledger: The branch's own event log.
+            count: As in the constructor.
+            replace: As in the constructor.
+            reason: Why.
+            source: Who decides.
+            parameters: Of the shape.
+
+        Returns:
+            A Scheduler at the checkpoint's update; `parent` says where it came from.
+
+        Raises:
+            AdapterError, InvalidScheduleError, LedgerError: See the constructor,
+                `load_state_dict` and `cooldown`.
+        """
+        check_choice(count, "Scheduler.count", ("hook", "call"))
+        state = State.from_dict(state_dict)
+        program = read_program(state.program, as_rules(rules))
+        made = cls.__new__(cls)
+        made._start(
+            hooks.unwrap(optimizer),
+            program,
+            Journal(as_sink(ledger), state.events, state.update, complete=True),
+            state.update,
+            count=count,
+            policy=None,
+            replace=replace,
+        )
+        if state.given is not None:
+            made._asked = read_program(state.given, as_rules(rules))
+        made._parent = parent_of(state)
+        made._skipped = state.skipped
+        made._bases.loaded = state.bases
+        extra: dict[str, Any] = dict(parameters)
+        try:
+            made.cooldown(
+                steps,
+                to,
+                shape,
+                to_lr=to_lr,
+                reason=reason or f"branch of the run at update {state.update}",
+                source=source,
+                **extra,
+            )
+        except Exception:
+            made.close()
+            raise
+        return made
+
+    @property
+    def parent(self) -> Mapping[str, Any] | None:
+        """Of a branch: the update and the hash of the state it began from."""
+        return self._parent
 
     def _optimizer_loaded(self) -> None:
         """The optimizer loaded its state: the groups are new objects."""
@@ -403,6 +538,8 @@ class Scheduler(Facade):
         if counts and not self._anchored and self._update == 0:
             self._update = self._first = check_count(counts[0], self._carried)
             self._adopted = self._update > 0
+            if self._journal.sink is not None:
+                self._journal = Journal(self._journal.sink, self._given, self._update)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy needs: hooks are registered anew there."""
@@ -410,6 +547,8 @@ class Scheduler(Facade):
         return {
             "optimizer": self._optimizer,
             "program": self._program,
+            "asked": self._asked,
+            "sink": self._journal.sink,
             "state": self.state_dict(),
             "count": "call" if self._calls else "hook",
             "policy": self._policy,
@@ -422,12 +561,14 @@ class Scheduler(Facade):
         self._start(
             copied["optimizer"],
             copied["program"],
-            state.events,
+            Journal(copied["sink"], state.events, state.update, complete=True),
             state.update,
             count=copied["count"],
             policy=copied["policy"],
             replace=False,
         )
+        self._asked = copied["asked"]
+        self._parent = state.parent
         self._skipped = state.skipped
         self._bases.loaded = state.bases
         self._rewrite()
@@ -442,3 +583,17 @@ class Scheduler(Facade):
             for path, one in self._program.parts.items()
         )
         return f"Scheduler({parts}, update={self._update})"
+
+
+def as_sink(ledger: Ledger | None) -> EventSink | None:
+    """Return the sink that a path stands for.
+
+    Raises:
+        AdapterError: It is neither a path nor an `EventSink`.
+    """
+    if isinstance(ledger, (str, os.PathLike)):
+        return EventLog(ledger)
+    if ledger is None or isinstance(ledger, EventSink):
+        return ledger
+    rule = "be the path of an event log, or an EventSink"
+    raise AdapterError(describe("Scheduler.ledger", rule, ledger))

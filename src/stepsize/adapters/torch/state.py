@@ -8,20 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, final
 
 from stepsize.adapters.torch.counting import SchedulerWarning
-from stepsize.adapters.torch.groups import Group, Rule
-from stepsize.adapters.torch.program import Program
+from stepsize.adapters.torch.groups import Group
 from stepsize.control.events import Event
-from stepsize.control.trajectory import Trajectory
-from stepsize.errors import (
-    AdapterError,
-    HorizonChangedError,
-    StepsizeError,
-    describe,
-)
-from stepsize.schedules.schedule import ResolvedSchedule
+from stepsize.errors import AdapterError, StepsizeError, describe
 
 VERSION = 1
-HorizonChange = Literal["keep", "adopt"]
+HorizonChange = Literal["keep", "adopt", "stretch", "bridge"]
 
 
 @final
@@ -35,6 +27,10 @@ class State:
         program: `Program.to_dict()`.
         bases: What `lr_factor` multiplies, one for each group; () for absolute rates.
         events: The events so far.
+        given: What the constructor was given when program and events were last agreed
+            on, like `program`; None: the program.
+        parent: Of a branch: {"update": where it began, "sha256": of the state it began
+            from}; None for no branch.
     """
 
     update: int
@@ -42,10 +38,12 @@ class State:
     program: Mapping[str, Any]
     bases: tuple[float, ...]
     events: tuple[Event, ...]
+    given: Mapping[str, Any] | None = None
+    parent: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-plain."""
-        return {
+        plain: dict[str, Any] = {
             "version": VERSION,
             "update": self.update,
             "skipped": self.skipped,
@@ -53,6 +51,11 @@ class State:
             "bases": list(self.bases),
             "events": [event.to_dict() for event in self.events],
         }
+        if self.given is not None and self.given != self.program:
+            plain["given"] = dict(self.given)
+        if self.parent is not None:
+            plain["parent"] = dict(self.parent)
+        return plain
 
     @classmethod
     def from_dict(cls, plain: object) -> State:
@@ -80,6 +83,8 @@ class State:
                 program=plain["program"],
                 bases=tuple(float(base) for base in plain["bases"]),
                 events=tuple(Event.from_dict(event) for event in plain["events"]),
+                given=plain.get("given"),
+                parent=plain.get("parent"),
             )
         except StepsizeError:
             raise
@@ -88,13 +93,20 @@ class State:
             raise AdapterError(
                 describe(field, rule, plain, hint=f"missing or damaged: {error}")
             ) from error
-        if not isinstance(state.program, Mapping) or not (
-            {"parts", "relative", "rules"} <= set(state.program)
-        ):
+        for one in (state.program, state.given):
+            if one is not None and not _is_program(one):
+                rule = "have a program as state_dict writes"
+                raise AdapterError(describe(field, rule, one))
+        if state.parent is not None and not isinstance(state.parent, Mapping):
             raise AdapterError(
-                describe(field, "have a program as state_dict writes", state.program)
+                describe(field, "have a parent as state_dict writes", state.parent)
             )
         return state
+
+
+def _is_program(plain: object) -> bool:
+    names = {"parts", "relative", "rules"}
+    return isinstance(plain, Mapping) and names <= set(plain)
 
 
 def check_count(value: object, field: str) -> int:
@@ -117,89 +129,6 @@ def check_choice(value: object, field: str, choices: Sequence[str | None]) -> No
     if value not in choices:
         listed = " or ".join(repr(choice) for choice in choices)
         raise AdapterError(describe(field, f"be {listed}", value))
-
-
-def agree(state: State, program: Program, policy: HorizonChange | None) -> Program:
-    """Return the program to go on with.
-
-    Args:
-        state: What was saved.
-        program: What the constructor was given.
-        policy: "keep" goes on with the saved one, "adopt" with the given one; None
-            allows no difference.
-
-    Returns:
-        The given program, unless they differ and the policy is "keep".
-
-    Raises:
-        HorizonChangedError: They differ and there is no policy.
-    """
-    if state.program == program.to_dict() or policy == "adopt":
-        return program
-    rules = [rule for rule, _ in program.rules]
-    if policy == "keep":
-        return _read(state.program, rules)
-    try:
-        saved = _read(state.program, rules)
-    except StepsizeError as error:
-        difference = f"the saved one cannot be read here: {error}"
-    else:
-        difference = _difference(state, saved, program)
-    message = (
-        "Scheduler.load_state_dict: the schedule or its horizon is not the one that "
-        f"was saved.\n{difference}\n"
-        'hint: Scheduler(..., on_horizon_change="keep") goes on with the saved one, '
-        '"adopt" with the one given here.'
-    )
-    raise HorizonChangedError(message)
-
-
-def _read(program: Mapping[str, Any], rules: Sequence[Rule]) -> Program:
-    try:
-        return Program.from_dict(program, rules)
-    except StepsizeError:
-        raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        rule = "have a program as state_dict writes"
-        field = "Scheduler.load_state_dict"
-        raise AdapterError(
-            describe(field, rule, program, hint=f"missing or damaged: {error}")
-        ) from error
-
-
-def _difference(state: State, saved: Program, given: Program) -> str:
-    lines = []
-    if saved.relative != given.relative:
-        names = {True: "lr_factor", False: "lr"}
-        lines.append(f"  saved {names[saved.relative]}, here {names[given.relative]}")
-    if saved.to_dict()["rules"] != given.to_dict()["rules"]:
-        lines.append("  the rules differ")
-    for path in sorted({*saved.parts, *given.parts}):
-        before, after = saved.parts.get(path), given.parts.get(path)
-        if before is None or after is None:
-            where = "here" if before is None else "in the saved state"
-            lines.append(f"  {path}: only {where}")
-        elif _plain(before) != _plain(after):
-            old, new = (_value(state, path, one) for one in (before, after))
-            lines += [
-                f"  {path} saved: {before.schedule} over {before.horizon}",
-                f"  {path} here:  {after.schedule} over {after.horizon}",
-                f"  {path} of update {state.update}: {old:.6g} saved, {new:.6g} here",
-            ]
-    return "\n".join(lines)
-
-
-def _plain(resolved: ResolvedSchedule) -> tuple[Any, ...]:
-    return (
-        resolved.schedule.to_dict(),
-        resolved.horizon.to_dict(),
-        resolved.overflow,
-    )
-
-
-def _value(state: State, path: str, resolved: ResolvedSchedule) -> float:
-    trajectory = Trajectory.of(resolved, state.events, path)
-    return trajectory(state.update)
 
 
 class Bases:
