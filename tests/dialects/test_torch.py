@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
@@ -640,6 +642,15 @@ def test_nested_sequential() -> None:
         dialect.CosineAnnealingWarmRestarts(5, base_lr=0.1),
         dialect.CyclicLR(0.1, 0.2, 5),
         dialect.OneCycleLR(0.1, 20),
+        dialect.MultiStepLR([3, 9], base_lr=0.1),
+        dialect.PolynomialLR(8, 2.0, base_lr=0.1),
+        dialect.ExponentialLR(0.9, base_lr=0.1),
+        dialect.CosineAnnealingWarmRestarts(4, 2, base_lr=0.1),
+        dialect.CyclicLR(0.1, 0.2, 3, mode="triangular2"),
+        dialect.SequentialLR(
+            [dialect.LinearLR(0.2), dialect.CosineAnnealingLR(9)], [5], base_lr=0.1
+        ),
+        dialect.ChainedScheduler([dialect.StepLR(3), dialect.ExponentialLR(0.9)]),
     ],
 )
 def test_schedules_compose(schedule: ss.Schedule) -> None:
@@ -648,6 +659,10 @@ def test_schedules_compose(schedule: ss.Schedule) -> None:
     assert (ss.hold(4) >> schedule)(6) == pytest.approx(schedule(2))
     assert ss.join(ss.hold(), schedule, at=[4])(6) == schedule(2)
     assert (0.0 * ss.hold() + schedule)(2) == schedule(2)
+    with jax.enable_x64():
+        compiled = np.asarray(jax.jit(schedule)(jnp.arange(30)))
+    wanted = np.array(schedule(range(30)))
+    assert np.abs(compiled - wanted).max() <= TOLERANCE * wanted.max()
 
 
 @pytest.mark.parametrize(
