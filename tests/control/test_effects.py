@@ -70,6 +70,8 @@ def test_a_cooldown_takes_a_shape_parameter() -> None:
 
 def test_a_cooldown_from_zero() -> None:
     over = _start(0.1 * ss.linear(50))
+    even = _with(over, 60, "cooldown", steps=10, to_lr=0.02, shape="linear")
+    assert even(65) == pytest.approx(0.01, rel=1e-14)
     assert _with(over, 60, "cooldown", steps=10).block(60, 80) == [0.0] * 20
     up = _with(over, 60, "cooldown", steps=10, to_lr=0.02, shape="exponential")
     assert up.block(60, 71) == pytest.approx([0.002 * a for a in range(11)], rel=1e-12)
@@ -409,6 +411,14 @@ def test_events_of_other_targets_are_admitted() -> None:
 def test_a_wrong_value_is_named(kind: str, values: dict[str, Any], match: str) -> None:
     with pytest.raises(InvalidScheduleError, match=match):
         Event(update=1, kind=kind, values=values)
+
+
+def test_an_array_meets_scales_that_ease_and_that_do_not() -> None:
+    lr = _with(_start(), 10, "scale", factor=0.3, over=20)
+    lr = _with(lr, 12, "scale", factor=0.5, over=4)
+    lr = _with(lr, 20, "scale", factor=0.7)
+    found = lr(np.arange(40))
+    assert found == pytest.approx(lr.block(0, 40), rel=1e-13)
 
 
 def test_an_array_of_updates_is_of_ints() -> None:

@@ -90,7 +90,7 @@ def test_what_policies_did_is_decided_again_and_not_doubled() -> None:
     again = Journal(sink, first.events[:1], 5, complete=True)
     assert [event.update for event in again.events] == [3, 9]
     assert len(again.awaited) == 2
-    _record(again, *both)
+    _record(again, *both[::-1])
     assert again.events == first.events
     assert again.awaited == []
     assert len(sink.kept) == 4

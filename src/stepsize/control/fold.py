@@ -54,7 +54,9 @@ class Segment:
     def at(self, update: int) -> float:
         """Return the rate of an update."""
         value: float = self.source(self.step_at(update))
-        return value * factor_of(self.factor, self.easing, update)
+        if self.easing:
+            return value * factor_of(self.factor, self.easing, update)
+        return value * self.factor
 
     def block(self, start: int, stop: int) -> list[float]:
         """Return the rates of the updates start, ..., stop - 1."""

@@ -135,10 +135,11 @@ class Trajectory:
         Raises:
             InvalidScheduleError: It is neither.
         """
-        if getattr(update, "shape", ()) and hasattr(update, "astype"):
-            return self._array(update)
-        u = _index(update, "Trajectory.update")
-        return self._segment(u).at(u)
+        if type(update) is not int:
+            if getattr(update, "shape", ()) and hasattr(update, "astype"):
+                return self._array(update)
+            update = _index(update, "Trajectory.update")
+        return self._segments[bisect_right(self._firsts, update) - 1].at(update)
 
     def _array(self, updates: Any) -> Any:
         if getattr(updates.dtype, "kind", "") not in ("i", "u"):

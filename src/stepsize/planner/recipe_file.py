@@ -228,7 +228,7 @@ class Recipe:
         import yaml
 
         text: str = yaml.safe_dump(
-            self.to_dict(), sort_keys=False, allow_unicode=True, width=10_000
+            self.to_dict(), sort_keys=False, allow_unicode=False, width=10_000
         )
         return text
 

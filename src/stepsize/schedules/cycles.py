@@ -56,7 +56,8 @@ def repeat(
         stretch: Length of a cycle relative to the one before; finite, > 0.
         shrink_peak: Entry of a cycle relative to the one before; finite, > 0.
         boundaries: "integer" rounds each boundary half up, "real" keeps it (as Keras,
-            timm and fastai do).
+            timm and fastai do; in float32, real boundaries closer than an update lose
+            digits).
 
     Returns:
         The combinator; its exit is that of the last cycle.

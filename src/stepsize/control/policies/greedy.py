@@ -225,6 +225,7 @@ class Greedy:
                 state = {**state, "resets": left}
         if not made:
             return state, ()
-        why = f"{self.metric}: {what} progress in a row; best {state['best']:.6g}"
+        best = "none yet" if state["best"] is None else f"{state['best']:.6g}"
+        why = f"{self.metric}: {what} progress in a row; best {best}"
         change = scale(factor, why, self.source)
         return {**state, "product": product * factor}, (change,)
