@@ -199,8 +199,9 @@ def wave(
 ) -> Numeric:
     """Swing between two values: w = cos^2(pi x), x = cycles d / n."""
     (count,) = cycles
-    # the sine of what is left of half a turn is exactly 0 at the lowest point
-    x = ops.remainder(count * ops.divide(d, n), 1.0)
+    # divided last, and as the sine of what is left of half a turn: exactly 0 at the
+    # lowest points
+    x = ops.remainder(ops.divide(count * d, n), 1.0)
     root = ops.sin(math.pi * (0.5 - x))
     w = root * root
     return w * a + (1.0 - w) * b
