@@ -4,13 +4,15 @@
     ├── InvalidScheduleError (ValueError)   a schedule, or its text, breaks a rule
     │   └── UnresolvedError                 it was called before its length was known
     ├── UnitError (ValueError)              a unit lacks its conversion, or is unknown
+    ├── FinderError (ValueError)            a search for a rate, or its curve, is unsound
     ├── FitError                            a loss law could not be fitted
     ├── ProofError                          a comparison could not be run
     ├── LedgerError                         a record could not be written or read
     │   └── CorruptRecordError              a record is damaged
     └── AdapterError                        a framework could not be driven
         ├── HorizonChangedError             a resume differs from what was saved
-        └── FrameworkMissingError (ImportError)  the framework is not installed
+        ├── FrameworkMissingError (ImportError)  the framework is not installed
+        └── RanksDisagreeError              processes of one run have come to differ
 
 Messages have one form, made by `describe`: owner and field, the rule, the unit, the
 value that broke it, and the way out.
@@ -33,6 +35,10 @@ class UnresolvedError(InvalidScheduleError):
 
 class UnitError(StepsizeError, ValueError):
     """A duration has an unknown unit, or the number that converts it is missing."""
+
+
+class FinderError(StepsizeError, ValueError):
+    """A search for a rate was asked for what cannot be, or read a curve amiss."""
 
 
 class FitError(StepsizeError):
@@ -59,8 +65,16 @@ class HorizonChangedError(AdapterError):
     """A resumed run has another schedule or horizon than the saved one."""
 
 
+class GaveUpError(AdapterError):
+    """A guard has done what it may, and the run still comes to harm."""
+
+
 class FrameworkMissingError(AdapterError, ImportError):
     """A framework that the call needs is not installed."""
+
+
+class RanksDisagreeError(AdapterError):
+    """The processes of a run have come to differ in what must be the same on all."""
 
 
 def describe(field: str, rule: str, got: object, *, hint: str = "") -> str:

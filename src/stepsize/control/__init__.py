@@ -4,6 +4,7 @@ Nothing here owns an optimizer, a file or a clock.
 """
 
 from stepsize.control.events import Event, Target, append
+from stepsize.control.guard import Guard
 from stepsize.control.journal import Journal
 from stepsize.control.policies import (
     Change,
@@ -27,6 +28,7 @@ __all__ = [
     "Event",
     "EventSink",
     "Greedy",
+    "Guard",
     "Journal",
     "MetricTarget",
     "Observation",

@@ -5,9 +5,9 @@ Not here: what an event does, and where a sink keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import final
+from typing import Any, final
 
 from stepsize.control.events import Event, append
 from stepsize.control.sink import EventSink
@@ -104,6 +104,26 @@ class Journal:
             else:
                 later.append(event)
         return later
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it JSON-plain, without its sink: for other processes of the run."""
+        return {
+            "events": [event.to_dict() for event in self.events],
+            "awaited": [event.to_dict() for event in self.awaited],
+            "last": self._last,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Journal:
+        """Return the journal that `to_dict` gave this mapping: one that keeps nothing.
+
+        Raises:
+            InvalidScheduleError: An event is damaged.
+        """
+        journal = cls(None, [Event.from_dict(one) for one in plain["events"]], 0)
+        journal.awaited = [Event.from_dict(one) for one in plain["awaited"]]
+        journal._last = plain["last"]
+        return journal
 
     def record(self, event: Event, *, made: int, check: Check) -> Event:
         """Add an event.

@@ -180,6 +180,11 @@ class Trajectory:
         """Return whether a hold stops the clock at an update."""
         return self._segment(update).held
 
+    def place_at(self, update: int) -> tuple[int, int | None]:
+        """Return the position on the curve at an update, and its length as planned."""
+        segment = self._segment(update)
+        return segment.step_at(update), segment.total
+
     @property
     def total_steps(self) -> int | None:
         """Steps of the curve in all after every event, None without a horizon."""

@@ -205,12 +205,9 @@ def test_replay_needs_no_clock_and_a_resume_decides_nothing_twice() -> None:
     policy = Deadline(BUDGET)
     state = policy.start()
     for event in run.events:
-        values_of = dict(event.values)
-        change = Change(
-            kind=event.kind, values=values_of, reason="", source=event.source
-        )
-        state = policy.adopt(state, change, event.update)
-    assert state["end"] == run.updates
+        state = policy.notice(state, event)
+    other = Event(update=850, kind="scale", values={"factor": 0.5}, source="guard")
+    assert policy.notice(policy.start(), other) == policy.start()
     seen = Observation(update=900, step=900, rate=0.1, peak=0.1, seconds=950.0)
     assert policy.observe(state, seen)[1] == ()
 

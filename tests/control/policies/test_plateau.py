@@ -182,7 +182,7 @@ def test_the_reason_says_what_was_seen(feed: Feed) -> None:
     assert change.source == "policy:plateau"
     assert change.kind == "scale"
     assert change.reason == (
-        "val_loss: the trend promises -0 over 4 observations, within its doubt (0) or "
+        "val_loss: the trend promises 0 over 4 observations, within its doubt (0) or "
         "the margin (0.0001); best 1"
     )
 

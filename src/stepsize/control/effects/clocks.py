@@ -93,15 +93,20 @@ class Rewind:
     Values:
         to: Step; int >= 0, at most the present one.
         clock: One of the two; default "run".
+        snapshot: Update whose snapshot was restored then, as its label; int >= 0, or
+            None, the default: none was. It has no effect on the rate.
     """
 
     def check(self, values: Mapping[str, object]) -> Values:
         """See `Kind.check`."""
-        only("rewind", values, ("to", "clock"))
-        clock = values.get("clock", "run")
+        only("rewind", values, ("to", "clock", "snapshot"))
+        clock, snapshot = values.get("clock", "run"), values.get("snapshot")
+        if snapshot is not None:
+            snapshot = count(snapshot, "rewind.snapshot")
         return {
             "to": count(values.get("to"), "rewind.to"),
             "clock": choice(clock, "rewind.clock", ("run", "rewind")),
+            "snapshot": snapshot,
         }
 
     def admit(self, line: Line, event: Event) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self, final
 
+from stepsize.control.events import Event
 from stepsize.control.policies.changes import (
     check_cooldown,
     check_length,
@@ -17,7 +18,6 @@ from stepsize.control.policies.changes import (
     updates_of,
 )
 from stepsize.control.policies.policy import (
-    Change,
     Decision,
     Observation,
     State,
@@ -172,17 +172,13 @@ class Deadline:
             return self._steer(state, observation, fits, pace)
         return self._begin(state, observation, fits, pace)
 
-    def adopt(self, state: State, change: Change, step: int) -> State:
-        """Return the state after a logged decision was applied again, on a resume.
+    def notice(self, state: State, event: Event) -> State:
+        """Return the state after an event: one of its own, applied again on a resume.
 
-        Args:
-            state: The state so far.
-            change: A change that this policy asked for before the interruption.
-            step: The position on the curve at which it took effect.
+        Where that cooldown ends is the horizon of the next observation.
         """
-        if change.kind == "cooldown":
-            return {**state, "end": step + int(change.values["steps"] or 0)}
-        return {**state, "end": int(change.values["total_steps"] or 0)}
+        own = event.source == self.source and event.kind != "note"
+        return {**state, "end": 0} if own else state
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a JSON-plain mapping."""
@@ -201,6 +197,7 @@ class Deadline:
         self, state: State, observation: Observation, fits: int, pace: float
     ) -> Decision:
         step, total = observation.step, observation.total_steps
+        state = {**state, "limit": total}
         if total is not None and total - step <= fits:
             return state, ()
         if fits > updates_of(self.length, observation.update + fits):
@@ -208,7 +205,7 @@ class Deadline:
         steps = max(1, fits)
         why = self._why(observation, pace)
         change = cooldown(steps, self.to, self.shape, why, self.source)
-        return {**state, "end": step + steps, "limit": total}, (change,)
+        return {**state, "end": step + steps}, (change,)
 
     def _steer(
         self, state: State, observation: Observation, fits: int, pace: float

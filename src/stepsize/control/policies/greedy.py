@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self, final
 
+from stepsize.control.events import Event
 from stepsize.control.policies.changes import scale
 from stepsize.control.policies.conventions import Rule
 from stepsize.control.policies.policy import (
@@ -173,6 +174,13 @@ class Greedy:
             state = {**state, "bad": 0, "hold": self.hold_off}
             return self._change(state, observation, self.factor, f"{bad} without")
         return state, ()
+
+    def notice(self, state: State, event: Event) -> State:
+        """Return the state after another's event: its rows of good and bad are over."""
+        if event.kind == "note":
+            return state
+        hold = max(state["hold"], self.hold_off)
+        return {**state, "good": 0, "bad": 0, "hold": hold}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a JSON-plain mapping."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Self, final
 
+from stepsize.control.events import Event
 from stepsize.control.policies.changes import (
     check_cooldown,
     check_length,
@@ -81,6 +82,10 @@ class CooldownOnPlateau:
         steps = updates_of(self.length, span_of(observation))
         change = cooldown(steps, self.to, self.shape, cuts[0].reason, self.source)
         return {"when": inner, "done": True}, (change,)
+
+    def notice(self, state: State, event: Event) -> State:
+        """Return the state after another's event: see `Plateau.notice`."""
+        return {**state, "when": self.when.notice(state["when"], event)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a JSON-plain mapping."""
@@ -164,6 +169,10 @@ class RestartOnPlateau:
             steps, self.peak * self.shrink_peak**made, cuts[0].reason, self.source
         )
         return {"when": self.when.start(), "made": made + 1}, (change,)
+
+    def notice(self, state: State, event: Event) -> State:
+        """Return the state after another's event: see `Plateau.notice`."""
+        return {**state, "when": self.when.notice(state["when"], event)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a JSON-plain mapping."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self, final
 
+from stepsize.control.events import Event
 from stepsize.control.policies.changes import scale
 from stepsize.control.policies.conventions import CONVENTIONS, DEFAULTS, Counters, Rule
 from stepsize.control.policies.policy import (
@@ -196,6 +197,17 @@ class Plateau:
             return self._by_trend(state, mean, observation)
         return self._by_convention(self.convention, state, mean, observation)
 
+    def notice(self, state: State, event: Event) -> State:
+        """Return the state after another's event: the trend starts afresh, held off.
+
+        A convention goes on counting, as its library does.
+        """
+        if self.convention is not None or event.kind == "note":
+            return state
+        updates = self.patience_unit == "updates"
+        x = event.update if updates else state["seen"]
+        return {**state, **_AFRESH, "until": max(state["until"], x + self.hold_off)}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a JSON-plain mapping."""
         return plain_of(self)
@@ -230,7 +242,7 @@ class Plateau:
         quiet = x if state["quiet"] is None else state["quiet"]
         state = {**state, "quiet": quiet}
         why = (
-            f"{self.metric}: the trend promises {gain:.3g} over {self.patience} "
+            f"{self.metric}: the trend promises {gain + 0.0:.3g} over {self.patience} "
             f"{self.patience_unit}, within its doubt ({doubt:.3g}) or the margin "
             f"({margin:.3g}); best {state['best']:.6g}"
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Protocol, Self, TypeVar, final
+from typing import Any, Protocol, Self, TypeVar, final, runtime_checkable
 
-from stepsize.control.events import Target
+from stepsize.control.events import Event, Target
 from stepsize.errors import InvalidScheduleError, describe
 from stepsize.schedules.durations import whole
 
@@ -29,6 +29,8 @@ class Observation:
         step: Position on the curve; int.
         rate: Rate that the update would use, of the first group. Unit: lr; finite.
         peak: Highest rate of the schedule, in the same group. Unit: lr; finite.
+        nominal: The same as `rate` without what the guard has changed; None: it has
+            changed nothing. Unit: lr; finite.
         metrics: What was measured since the last observation, by name; numbers, NaN
             and infinities among them. What was not measured is left out: no
             observation, no decision.
@@ -44,6 +46,7 @@ class Observation:
     step: int
     rate: float
     peak: float
+    nominal: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float | None = None
     total_steps: int | None = None
@@ -51,6 +54,34 @@ class Observation:
 
     def __post_init__(self) -> None:
         """Check every field; metrics become built-in floats, read-only."""
+        if self._is_plain():
+            metrics = MappingProxyType(dict(self.metrics))
+            object.__setattr__(self, "metrics", metrics)
+        else:
+            self._check()
+
+    def _is_plain(self) -> bool:
+        """Whether all is as it should be: the usual case, quickly."""
+        return (
+            type(self.update) is int
+            and self.update >= 0
+            and type(self.step) is int
+            and type(self.rate) is float
+            and type(self.peak) is float
+            and math.isfinite(self.rate + self.peak)
+            and (
+                self.total_steps is None
+                or (type(self.total_steps) is int and self.total_steps >= 0)
+            )
+            and (self.nominal is None or type(self.nominal) is float)
+            and math.isfinite(self.nominal or 0.0)
+            and (self.seconds is None or type(self.seconds) is float)
+            and math.isfinite(self.seconds or 0.0)
+            and type(self.metrics) is dict
+            and all(type(value) is float for value in self.metrics.values())
+        )
+
+    def _check(self) -> None:
         counts: dict[str, Any] = {"update": self.update, "step": self.step}
         if self.total_steps is not None:
             counts["total_steps"] = self.total_steps
@@ -60,9 +91,9 @@ class Observation:
                 rule = "be an int" if name == "step" else "be an int >= 0"
                 raise InvalidScheduleError(describe(f"Observation.{name}", rule, value))
             object.__setattr__(self, name, count)
-        for name in ("rate", "peak", "seconds"):
+        for name in ("rate", "peak", "nominal", "seconds"):
             value = getattr(self, name)
-            if name == "seconds" and value is None:
+            if value is None and name in ("nominal", "seconds"):
                 continue
             value = _float(value)
             if value is None or not math.isfinite(value):
@@ -140,6 +171,41 @@ class Policy(Protocol):
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Return the policy that `to_dict` gave this mapping."""
+
+
+@runtime_checkable
+class Notices(Protocol):
+    """A policy that wants to know of changes which it did not just ask for."""
+
+    def notice(self, state: State, event: Event) -> State:
+        """Return the state once an event has taken effect.
+
+        It is of another source; or of this policy's own, decided before a resume and
+        applied again since.
+        """
+
+
+@runtime_checkable
+class Rewinds(Protocol):
+    """A policy that has snapshots of the run taken, and goes back to them: a guard.
+
+    A snapshot is named by the update before which it was taken. To go back is a
+    `Change` of kind "rewind" whose "snapshot" says to which.
+    """
+
+    def snapshots(self, state: State) -> tuple[int, ...]:
+        """Return the snapshots to be held; that of the present is taken if missing."""
+
+    def without(self, state: State, available: Collection[int]) -> State:
+        """Return the state when only these snapshots are there, after a resume."""
+
+    def inspects(self, state: State, update: int) -> Collection[str]:
+        """Return what the observation of an update should tell, beside the loss.
+
+        Of "nonfinite", the number of weights and moments that are not finite, and
+        "displacement", the distance of the weights from those of the oldest snapshot
+        that is held, in units of their norm.
+        """
 
 
 Built = TypeVar("Built")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, final
 
+from stepsize.control.events import Event
 from stepsize.control.policies.deadline import Deadline
 from stepsize.control.policies.greedy import Greedy
 from stepsize.control.policies.on_plateau import CooldownOnPlateau, RestartOnPlateau
@@ -14,15 +15,19 @@ from stepsize.control.policies.policy import (
     VERSION,
     Change,
     Decision,
+    Notices,
     Observation,
     Policy,
+    Rewinds,
     State,
     text,
 )
 from stepsize.control.policies.target import Target
 from stepsize.errors import InvalidScheduleError, describe
 
-_TO_THE_END = (Deadline, Target)
+_TO_THE_END = (Deadline, Rewinds, Target)
+_COOL = {"cooldown": True, "replace": False, "rewarm": False}
+"""Whether a last cooldown has begun, by the kind of event that says so."""
 
 
 @final
@@ -30,13 +35,15 @@ _TO_THE_END = (Deadline, Target)
 class Together:
     """Several policies over one schedule, asked in order, at most one deciding at once.
 
-    Each observation goes to one policy after the other. When one decides, those after
-    it do not see this observation, so that two never act on the same fact. When one
-    has started a cooldown, only `Deadline`, `Target` and a `Together` go on, since
-    nothing should cut or raise the rate in the last one.
+    Each observation goes to one policy after the other, a guard before the others.
+    When one decides, those after it do not see this observation, so that two never act
+    on the same fact; and each that was not asked is told of the event (`Notices`), so
+    that it can hold off. When a cooldown has started, only `Deadline`, a guard,
+    `Target` and a `Together` go on, since nothing should cut or raise the rate in the
+    last one.
 
     Attributes:
-        policies: The policies, the most important first.
+        policies: The policies, guards first, then in the order given.
         name: Never in an event: a change says which of the policies decided.
 
     Raises:
@@ -55,7 +62,8 @@ class Together:
             raise InvalidScheduleError(
                 describe("Together.policies", rule, names, hint=hint)
             )
-        object.__setattr__(self, "policies", policies)
+        ordered = sorted(policies, key=lambda one: not isinstance(one, Rewinds))
+        object.__setattr__(self, "policies", tuple(ordered))
         object.__setattr__(self, "name", name)
 
     def start(self) -> State:
@@ -73,11 +81,38 @@ class Together:
             if cooling and not isinstance(policy, (*_TO_THE_END, Together)):
                 continue
             before = states[policy.name]
-            states[policy.name], changes = policy.observe(before, observation)
-            if changes:
+            states[policy.name], asked = policy.observe(before, observation)
+            changes = (*changes, *asked)
+            if any(change.kind != "note" for change in asked):
                 break
         cooling = cooling or any(change.kind == "cooldown" for change in changes)
         return {"cooling": cooling, "states": states}, changes
+
+    def notice(self, state: State, event: Event, *, again: bool = True) -> State:
+        """Return the state after an event, of whatever source, has taken effect.
+
+        Args:
+            state: The state so far.
+            event: The event.
+            again: Whether its own policy, if it is of one, is told too: because it was
+                decided before a resume, and is applied again.
+        """
+        states = dict(state["states"])
+        for policy in self.policies:
+            own = event.source.split(":")[-1] == policy.name
+            if isinstance(policy, Notices) and (again or not own):
+                states[policy.name] = policy.notice(states[policy.name], event)
+        cooling = _COOL.get(event.kind, state["cooling"])
+        return {"cooling": cooling, "states": states}
+
+    def rewound(self, state: State, saved: State) -> State:
+        """Return the state after a rewind: the saved one, but for the guards'."""
+        guards = {one.name for one in self.policies if isinstance(one, Rewinds)}
+        states = {
+            name: (state if name in guards else saved)["states"][name]
+            for name in state["states"]
+        }
+        return {"cooling": saved["cooling"], "states": states}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a JSON-plain mapping."""
