@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.results import Part, environment
 from benchmarks.show import console, show
 
-PARTS = ("steps", "values", "imports", "population")
+PARTS = ("steps", "values", "imports", "population", "overhead")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -17,40 +17,41 @@ from stepsize.adapters.torch.counting import (
     probe_of,
     version_of,
 )
+from stepsize.adapters.torch.deciding import (
+    Deciding,
+    Rewound,
+    journal_of,
+    make_deciding,
+    ranks_of,
+)
 from stepsize.adapters.torch.eager import eager
 from stepsize.adapters.torch.facade import no_epoch
 from stepsize.adapters.torch.groups import Rule, as_rules
 from stepsize.adapters.torch.plan import Plan, make_plan
 from stepsize.adapters.torch.program import Program, Value, as_horizon, make_program
-from stepsize.adapters.torch.resuming import (
-    agree,
-    check_parts,
-    parent_of,
-    read_program,
-)
+from stepsize.adapters.torch.ranks import Ranks
+from stepsize.adapters.torch.resumable import Ledger, Resumable, as_sink
+from stepsize.adapters.torch.snapshots import Subject
 from stepsize.adapters.torch.state import (
     Bases,
     HorizonChange,
-    State,
     check_choice,
     check_count,
     check_even,
 )
-from stepsize.adapters.torch.steering import Steering
 from stepsize.control.events import Event, append
 from stepsize.control.journal import Journal
-from stepsize.control.sink import EventSink
+from stepsize.control.policies import Policy
+from stepsize.control.snapshots import Snapshots
+from stepsize.control.trajectory import Trajectory
 from stepsize.errors import AdapterError, describe
-from stepsize.ledger.event_log import EventLog
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.schedule import Schedule
 
-Ledger = str | os.PathLike[str] | EventSink
-
-CARRIED = "stepsize_update"  # the count, in the groups of a saved optimizer
+Store = str | os.PathLike[str] | Snapshots
 
 
-class Scheduler(Steering):
+class Scheduler(Resumable):
     """Drive an optimizer's hyperparameters along schedules, exactly.
 
     With u the updates made so far, every hyperparameter of a group is
@@ -78,6 +79,21 @@ class Scheduler(Steering):
         rules: What holds for some groups only: `Rule`s, or {match: value} for the rate.
             Groups added later are matched too.
         events: Changes that were made so far, as recorded.
+        policies: Who decides on changes from what is measured: `Plateau`, `Guard`, ...
+            of `stepsize.control`; see `step` and `observe`.
+        model: The model, or a list of them: what a guard restores. None: the
+            optimizer's parameters only, without buffers.
+        scaler: The GradScaler: a guard restores it, and learns of skipped updates.
+        data: What reads the data, with `state_dict` and `load_state_dict`: restored by
+            `Guard(clock="rewind")`.
+        snapshots: Where a guard's snapshots are: a folder, which a resumed run finds
+            again; or a `Snapshots`. None: in memory.
+        ranks: The processes that decide together; "auto": all of torch.distributed, if
+            it is initialised. Then the constructor, `step`, `observe` and
+            `load_state_dict` are to be called by all of them, alike.
+        sync_every: Updates whose losses are read, and shared between ranks, at once;
+            int >= 1. None: 16, or 1 with a policy that watches the loss itself or the
+            clock. A loss on the CPU that is not finite is looked at at once.
         ledger: Where events are kept, on disk before a rate of theirs is used: the path
             of this run's event log, or an `EventSink`. A resumed run takes from it what
             was decided after its checkpoint; see `Journal`.
@@ -128,6 +144,13 @@ class Scheduler(Steering):
         hyperparameters: Mapping[str, Value] | None = None,
         rules: Mapping[Any, float | Schedule] | Iterable[Rule] = (),
         events: Iterable[Event] = (),
+        policies: Iterable[Policy] = (),
+        model: Any = None,
+        scaler: Any = None,
+        data: Any = None,
+        snapshots: Store | None = None,
+        ranks: Ranks | Literal["auto"] | None = "auto",
+        sync_every: int | None = None,
         ledger: Ledger | None = None,
         on_horizon_change: HorizonChange | None = None,
         count: Literal["hook", "call"] = "hook",
@@ -156,11 +179,22 @@ class Scheduler(Steering):
         for event in events:
             given = append(given, event, made=0)
         start = 0 if update is None else check_count(update, "Scheduler.update")
+        asked = list(policies)
+        group = ranks_of(ranks, needed=bool(asked) or ledger is not None)
+        deciding = make_deciding(
+            asked,
+            Subject(model, inner, scaler=scaler, data=data),
+            snapshots,
+            group,
+            sync_every,
+        )
         self._start(
             inner,
             program,
-            Journal(as_sink(ledger), given, start),
+            journal_of(group, as_sink(ledger), given, start),
             start,
+            ranks=group,
+            deciding=deciding,
             count=count,
             policy=on_horizon_change,
             replace=replace,
@@ -170,6 +204,7 @@ class Scheduler(Steering):
         self._given = given
         self._take_carried()
         self._rewrite()
+        self._await_first()
 
     def _start(
         self,
@@ -181,12 +216,17 @@ class Scheduler(Steering):
         count: str,
         policy: HorizonChange | None,
         replace: bool,
+        ranks: Ranks | None = None,
+        deciding: Deciding | None = None,
     ) -> None:
         self._optimizer = optimizer
         self._program = program
         self._asked = program  # what a loaded state must agree with
         self._parent: Mapping[str, Any] | None = None
         self._journal = journal
+        self._ranks = ranks
+        self._deciding = deciding
+        self._starting = False
         self._update = update
         self._skipped = 0
         self._calls = count == "call"
@@ -210,29 +250,55 @@ class Scheduler(Steering):
             self, optimizer, counting=count == "hook", replace=replace
         )
 
+    def _await_first(self) -> None:
+        """Have the snapshot of the start taken just before the first update."""
+        if self._deciding is None:
+            return
+        if self._calls:
+            self._deciding.begin(self)
+        else:
+            self._starting = True
+            self._plan.groups = []  # so that the update comes to _replan
+
     # --- the loop ------------------------------------------------------------------
 
     @eager
-    def step(self, epoch: None = None) -> None:  # type: ignore[override]  # no epochs
+    def step(  # type: ignore[override]  # no epochs
+        self, epoch: None = None, *, loss: Any = None
+    ) -> Rewound | None:
         """Write the next update's values into the groups, for whoever reads them.
 
         Call it after `optimizer.step()`, or not at all: the values are written before
         each update anyway. A second call in the same update does nothing. With
         `count="call"` this call is what counts an update.
 
+        Policies are asked here: they need the call.
+
+        Args:
+            epoch: Not to be given.
+            loss: The update's training loss, for policies: a number or a tensor of one,
+                its graph is not kept. With several calls an update (accumulation), the
+                mean of what they were given.
+
+        Returns:
+            None, unless the guard went back to a snapshot: then `Rewound`. Model and
+            optimizer hold the snapshot's values again and the loop just goes on.
+
         Raises:
-            AdapterError: An epoch was given, or ten calls in a row saw no update.
+            AdapterError: An epoch was given, ten calls in a row saw no update, or the
+                loss is no number.
+            GaveUpError: The guard gave up, and was to raise then.
         """
         if epoch is not None:
             raise no_epoch(epoch)
         if self._calls:
             self._update += 1
             self._rewrite()
-            return
+            return self._decide(loss)
         done = self._update + self._skipped
         if done == self._stepped:
             self._repeated()
-            return
+            return self._decide(loss)
         self._stepped = done
         plan = self._plan
         groups: Any = self._optimizer.param_groups
@@ -252,6 +318,50 @@ class Scheduler(Steering):
         self._forward = forward_passes()
         if self._watching:
             self._watch()
+        return None if self._deciding is None else self._decide(loss)
+
+    def _decide(self, loss: Any) -> Rewound | None:
+        if self._deciding is None:
+            return None
+        rewound: Rewound | None
+        rewound = self._deciding.after(self, loss)
+        return rewound
+
+    def observe(self, **metrics: Any) -> Rewound | None:
+        """Show the policies what was measured, after an evaluation for instance.
+
+        Args:
+            metrics: By name: `observe(val_loss=0.3, accuracy=0.91)`; numbers, or
+                tensors of one. NaN is a value; what was not measured is left out. With
+                ranks, the mean over those that measured it.
+
+        Returns:
+            As `step` does.
+
+        Raises:
+            AdapterError: There are no policies, or a metric is no number.
+            GaveUpError: The guard gave up, and was to raise then.
+
+        Examples:
+            >>> import stepsize as ss, torch
+            >>> from stepsize.control import Plateau
+            >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(3))], lr=1.0)
+            >>> plateau = Plateau(patience=3, convention="torch")
+            >>> scheduler = Scheduler(optimizer, lr=0.1, policies=[plateau])
+            >>> for _ in range(5):
+            ...     optimizer.step()
+            ...     scheduler.step()
+            ...     scheduler.observe(val_loss=1.0)
+            >>> [event.source for event in scheduler.events], scheduler.next_lr
+            (['policy:plateau'], [0.010000000000000002])
+        """
+        if self._deciding is None:
+            hint = "Scheduler(..., policies=[Plateau()])"
+            raise AdapterError(
+                describe("Scheduler.policies", "be given for observe", (), hint=hint)
+            )
+        rewound: Rewound | None = self._deciding.observe(self, metrics)
+        return rewound
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _watch(self) -> None:
@@ -274,6 +384,9 @@ class Scheduler(Steering):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _replan(self) -> Plan:
         """Make the plan for the groups that are there at an update."""
+        if self._starting and self._deciding is not None:
+            self._starting = False
+            self._deciding.begin(self)
         if self._adopted:
             self._adopted = False
             message = (
@@ -358,6 +471,19 @@ class Scheduler(Steering):
         """Updates that a fused optimizer was called for and skipped."""
         return self._skipped
 
+    def step_at(self, update: int, hyperparameter: str = "lr") -> int:
+        """Return the position on a hyperparameter's curve at an update, in group 0.
+
+        It is the update itself, but for holds, and rewinds of the clock.
+        """
+        return self._leading(hyperparameter)[0].step_at(update)
+
+    def _leading(self, hyperparameter: str = "lr") -> tuple[Trajectory, float]:
+        """Return the trajectory and the factor of the first group that has one."""
+        sources = self._current_plan().sources
+        path = hyperparameter if hyperparameter in sources else next(iter(sources))
+        return next(source for source in sources[path] if source is not None)
+
     @property
     def hyperparameters(self) -> tuple[str, ...]:
         """What is driven: "lr", "weight_decay", ..."""
@@ -371,210 +497,6 @@ class Scheduler(Steering):
         )
         return plan if same else self._lay_out()
 
-    # --- state ---------------------------------------------------------------------
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything the values follow from, JSON-plain: no optimizer, no code.
-
-        It may be taken at any moment, also between `optimizer.step()` and `step()`.
-        """
-        self._current_plan()
-        self._journal.settle(self._update)
-        return State(
-            update=self._update,
-            skipped=self._skipped,
-            program=self._program.to_dict(),
-            bases=tuple(self._bases.seen),
-            events=self.events,
-            given=self._asked.to_dict(),
-            parent=self._parent,
-        ).to_dict()
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken.
-
-        In any order with the optimizer's own `load_state_dict`, and as often as you
-        like: the state is set, never added to.
-
-        Args:
-            state_dict: What `state_dict` returned, perhaps through JSON.
-
-        Raises:
-            HorizonChangedError: It is of another schedule, horizon or rules, and
-                `on_horizon_change` is None.
-            AdapterError: It is no such state, lacks an event that the constructor was
-                given, or `on_horizon_change` has no meaning for what differs.
-            InvalidScheduleError: What `on_horizon_change` asks for cannot be done.
-            LedgerError: The ledger is of another run, or cannot be used.
-        """
-        state = State.from_dict(state_dict)
-        program, changes = agree(state, self._asked, self._policy)
-        missing = [event for event in self._given if event not in state.events]
-        if missing:
-            rule = "be those of the saved state"
-            hint = "add new ones with add_event after loading"
-            raise AdapterError(
-                describe("Scheduler.events", rule, missing[0], hint=hint)
-            )
-        journal = Journal(self._journal.sink, state.events, state.update, complete=True)
-        for event in changes:
-            journal.record(event, made=state.update, check=check_parts(program))
-        self._program = program
-        self._journal = journal
-        self._parent = state.parent
-        self._update = self._first = state.update
-        self._skipped = state.skipped
-        self._bases.loaded = state.bases
-        self._anchored = True
-        self._adopted = False
-        self._given = ()
-        self._stepped = -1
-        self._rewrite()
-
-    @classmethod
-    def branch(
-        cls,
-        optimizer: Any,
-        state_dict: Mapping[str, Any],
-        steps: int | str,
-        to: float = 0.0,
-        shape: str = "1-sqrt",
-        *,
-        to_lr: float | None = None,
-        rules: Mapping[Any, float | Schedule] | Iterable[Rule] = (),
-        ledger: Ledger | None = None,
-        count: Literal["hook", "call"] = "hook",
-        replace: bool = False,
-        reason: str = "",
-        source: str = "operator",
-        **parameters: float,
-    ) -> Scheduler:
-        """Start a cooldown from a checkpoint, as a run of its own.
-
-        The run that the checkpoint is of stays as it is, and may go on.
-
-        Args:
-            optimizer: The optimizer of the branch; its own state may be loaded before
-                or after.
-            state_dict: A checkpoint's `state_dict()`.
-            steps: Updates of the cooldown, or "10%" of those left.
-            to: Last value as a fraction of the one at the checkpoint.
-            shape: As in `decay`, with its `parameters`.
-            to_lr: Last value, absolute.
-            rules: Where the predicates of the checkpoint's rules are found.
-            ledger: The branch's own event log.
-            count: As in the constructor.
-            replace: As in the constructor.
-            reason: Why.
-            source: Who decides.
-            parameters: Of the shape.
-
-        Returns:
-            A Scheduler at the checkpoint's update; `parent` says where it came from.
-
-        Raises:
-            AdapterError, InvalidScheduleError, LedgerError: See the constructor,
-                `load_state_dict` and `cooldown`.
-        """
-        check_choice(count, "Scheduler.count", ("hook", "call"))
-        state = State.from_dict(state_dict)
-        program = read_program(state.program, as_rules(rules))
-        made = cls.__new__(cls)
-        made._start(
-            hooks.unwrap(optimizer),
-            program,
-            Journal(as_sink(ledger), state.events, state.update, complete=True),
-            state.update,
-            count=count,
-            policy=None,
-            replace=replace,
-        )
-        if state.given is not None:
-            made._asked = read_program(state.given, as_rules(rules))
-        made._parent = parent_of(state)
-        made._skipped = state.skipped
-        made._bases.loaded = state.bases
-        extra: dict[str, Any] = dict(parameters)
-        try:
-            made.cooldown(
-                steps,
-                to,
-                shape,
-                to_lr=to_lr,
-                reason=reason or f"branch of the run at update {state.update}",
-                source=source,
-                **extra,
-            )
-        except Exception:
-            made.close()
-            raise
-        return made
-
-    @property
-    def parent(self) -> Mapping[str, Any] | None:
-        """Of a branch: the update and the hash of the state it began from."""
-        return self._parent
-
-    def _optimizer_loaded(self) -> None:
-        """The optimizer loaded its state: the groups are new objects."""
-        self._take_carried()
-        self._rewrite()
-
-    def _optimizer_saved(self, state_dict: dict[str, Any]) -> None:
-        """The optimizer saves its state: the count goes with it."""
-        for group in state_dict["param_groups"]:
-            group[self._carried] = self._update
-
-    @property
-    def _carried(self) -> str:
-        return f"{CARRIED}:{self.hyperparameters[0]}"
-
-    def _take_carried(self) -> None:
-        counts = [
-            group.pop(self._carried)
-            for group in self._optimizer.param_groups
-            if self._carried in group
-        ]
-        if counts and not self._anchored and self._update == 0:
-            self._update = self._first = check_count(counts[0], self._carried)
-            self._adopted = self._update > 0
-            if self._journal.sink is not None:
-                self._journal = Journal(self._journal.sink, self._given, self._update)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy needs: hooks are registered anew there."""
-        self._current_plan()
-        return {
-            "optimizer": self._optimizer,
-            "program": self._program,
-            "asked": self._asked,
-            "sink": self._journal.sink,
-            "state": self.state_dict(),
-            "count": "call" if self._calls else "hook",
-            "policy": self._policy,
-            "open": bool(self._handles),
-        }
-
-    def __setstate__(self, copied: dict[str, Any]) -> None:
-        """Become the Scheduler of the copied optimizer."""
-        state = State.from_dict(copied["state"])
-        self._start(
-            copied["optimizer"],
-            copied["program"],
-            Journal(copied["sink"], state.events, state.update, complete=True),
-            state.update,
-            count=copied["count"],
-            policy=copied["policy"],
-            replace=False,
-        )
-        self._asked = copied["asked"]
-        self._parent = state.parent
-        self._skipped = state.skipped
-        self._bases.loaded = state.bases
-        self._rewrite()
-        if not copied["open"]:
-            self.close()
-
     def __repr__(self) -> str:
         """Return what is driven, and where it stands."""
         lr = "lr_factor" if self._program.relative else "lr"
@@ -583,17 +505,3 @@ class Scheduler(Steering):
             for path, one in self._program.parts.items()
         )
         return f"Scheduler({parts}, update={self._update})"
-
-
-def as_sink(ledger: Ledger | None) -> EventSink | None:
-    """Return the sink that a path stands for.
-
-    Raises:
-        AdapterError: It is neither a path nor an `EventSink`.
-    """
-    if isinstance(ledger, (str, os.PathLike)):
-        return EventLog(ledger)
-    if ledger is None or isinstance(ledger, EventSink):
-        return ledger
-    rule = "be the path of an event log, or an EventSink"
-    raise AdapterError(describe("Scheduler.ledger", rule, ledger))

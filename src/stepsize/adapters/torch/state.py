@@ -31,6 +31,7 @@ class State:
             on, like `program`; None: the program.
         parent: Of a branch: {"update": where it began, "sha256": of the state it began
             from}; None for no branch.
+        policies: `Deciding.to_dict()`; None for none.
     """
 
     update: int
@@ -40,6 +41,7 @@ class State:
     events: tuple[Event, ...]
     given: Mapping[str, Any] | None = None
     parent: Mapping[str, Any] | None = None
+    policies: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-plain."""
@@ -55,6 +57,8 @@ class State:
             plain["given"] = dict(self.given)
         if self.parent is not None:
             plain["parent"] = dict(self.parent)
+        if self.policies is not None:
+            plain["policies"] = dict(self.policies)
         return plain
 
     @classmethod
@@ -85,6 +89,7 @@ class State:
                 events=tuple(Event.from_dict(event) for event in plain["events"]),
                 given=plain.get("given"),
                 parent=plain.get("parent"),
+                policies=plain.get("policies"),
             )
         except StepsizeError:
             raise
@@ -106,7 +111,7 @@ class State:
 
 def _is_program(plain: object) -> bool:
     names = {"parts", "relative", "rules"}
-    return isinstance(plain, Mapping) and names <= set(plain)
+    return isinstance(plain, Mapping) and names <= set(plain) and plain["parts"] != {}
 
 
 def check_count(value: object, field: str) -> int:
@@ -117,6 +122,17 @@ def check_count(value: object, field: str) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise AdapterError(describe(field, "be an int >= 0 (unit: updates)", value))
+    return value
+
+
+def check_positive(value: object, field: str) -> int:
+    """Return an int >= 1.
+
+    Raises:
+        AdapterError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise AdapterError(describe(field, "be an int >= 1 (unit: updates)", value))
     return value
 
 

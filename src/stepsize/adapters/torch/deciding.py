@@ -1,0 +1,600 @@
+"""The policies of a Scheduler: measurements go in, their decisions become events.
+
+Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import deque
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import torch
+
+from stepsize.adapters.torch.counting import SchedulerWarning
+from stepsize.adapters.torch.eager import eager
+from stepsize.adapters.torch.looking import Look
+from stepsize.adapters.torch.ranks import Ranks
+from stepsize.adapters.torch.readings import (
+    TOGETHER,
+    Reading,
+    Readings,
+    number_of,
+)
+from stepsize.adapters.torch.snapshots import (
+    DiskSnapshots,
+    MemorySnapshots,
+    Subject,
+)
+from stepsize.adapters.torch.state import check_positive
+from stepsize.adapters.torch.viewing import View
+from stepsize.control.events import Event, Target
+from stepsize.control.journal import Journal
+from stepsize.control.policies import Change, Observation, Policy, State, Together
+from stepsize.control.policies.policy import Rewinds
+from stepsize.control.sink import EventSink
+from stepsize.control.snapshots import Snapshots
+from stepsize.errors import AdapterError, GaveUpError, describe
+
+if TYPE_CHECKING:
+    from stepsize.adapters.torch.scheduler import Scheduler
+
+
+NOTHING: Mapping[str, float] = MappingProxyType({})
+
+
+class Rewound(NamedTuple):
+    """What `Scheduler.step` returns when the guard went back to a snapshot.
+
+    Attributes:
+        update: The update about to be made; it never goes back.
+        snapshot: The update before which the snapshot was taken.
+        reason: Why, in words.
+    """
+
+    update: int
+    snapshot: int
+    reason: str
+
+
+class Decision(NamedTuple):
+    """What was seen before an update, and what was asked for then."""
+
+    seen: Observation
+    changes: tuple[Change, ...]
+
+
+@final
+class Deciding:
+    """The policies of one Scheduler, their memory and their snapshots.
+
+    Attributes:
+        council: All of them, as one.
+        state: What they remember.
+        store: Where snapshots are, None where no policy wants any.
+        ranks: The processes that decide together, None for one alone.
+    """
+
+    def __init__(
+        self,
+        policies: Sequence[Policy],
+        subject: Subject,
+        *,
+        store: Snapshots | None,
+        ranks: Ranks | None,
+        every: int,
+    ) -> None:
+        self.council = Together(*policies)
+        self.state: State = self.council.start()
+        self.store = store
+        self.ranks = ranks
+        self.subject = subject
+        self._guards = [
+            one for one in self.council.policies if isinstance(one, Rewinds)
+        ]
+        self._readings = Readings(every, subject.scaler)
+        self._due = 0  # updates made at which the policies are asked, at the latest
+        self._view = View()
+        self._look = Look(subject)
+        self._seen = -1  # updates made at the last call
+        self._noticed: set[int] = set()  # sequences of events the policies know of
+        self._known: tuple[Event, ...] = ()  # events of which all are noticed
+        self._asked: list[tuple[int, ...]] = []  # snapshots held for each guard
+        # of the last two checkpoints, of which one may never have reached its file
+        lasting = store is not None and not isinstance(store, MemorySnapshots)
+        self._pinned: deque[set[int]] = deque(maxlen=2 if lasting else 0)
+        self._spent = 0.0  # seconds of earlier processes
+        self._began = time.monotonic()
+        self._told: set[str] = set()
+        self._checked = 0
+
+    # --- what the loop calls -------------------------------------------------------
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def begin(self, scheduler: Scheduler) -> None:
+        """Take the snapshot of where the run starts, before its first update."""
+        update = scheduler.update
+        self._seen = update
+        if self.store is None:
+            return
+        known = {*self.store.labels(), update}
+        for guard in self._guards:
+            self._set(guard, guard.without(self._of(guard), known))
+        self._asked = []
+        self._hold(update)
+        self._plan_ahead(update)
+
+    @eager
+    def after(self, scheduler: Scheduler, loss: Any) -> Rewound | None:
+        """Take the loss of a call of `step`, and ask the policies if it is time."""
+        update = scheduler.update
+        if update == self._seen:
+            skipped = scheduler.skipped > self._skipped
+            self._skipped = scheduler.skipped
+            self._readings.attempt(loss, skipped=skipped)
+            return None
+        self._seen = update
+        urgent = self._readings.update(update, loss)
+        if update < self._due and (not urgent or self.ranks is not None):
+            return None
+        rewound: Rewound | None = self._flush(scheduler)
+        return rewound
+
+    def _plan_ahead(self, update: int) -> None:
+        """Find out when to ask next: the updates after which a guard looks closer."""
+        last = update + self._readings.every
+        self._due = next(
+            (
+                at
+                for at in range(update + 1, last)
+                if any(one.inspects(self._of(one), at) for one in self._guards)
+            ),
+            last,
+        )
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def observe(
+        self, scheduler: Scheduler, metrics: Mapping[str, Any]
+    ) -> Rewound | None:
+        """Show metrics to the policies, after the losses that came before."""
+        rewound: Rewound | None = self._flush(scheduler)
+        if rewound is not None:
+            return rewound
+        plain = {
+            name: number_of(value, f"Scheduler.observe.{name}")
+            for name, value in metrics.items()
+        }
+        return self._ask(scheduler, [Reading(scheduler.update, plain)])
+
+    _skipped = 0  # fused updates skipped at the last call
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _flush(self, scheduler: Scheduler) -> Rewound | None:
+        rows = self._readings.drain()
+        rewound = None
+        if rows:
+            extra = {}
+            if rows[-1].update == scheduler.update:
+                extra = self._inspect(scheduler)
+            rewound = self._ask(scheduler, rows, extra)
+        self._plan_ahead(scheduler.update)
+        return rewound
+
+    # --- deciding ------------------------------------------------------------------
+
+    def _ask(
+        self,
+        scheduler: Scheduler,
+        rows: list[Reading],
+        extra: Mapping[str, float] = NOTHING,
+    ) -> Rewound | None:
+        ranks = self.ranks
+        if ranks is not None:
+            rows = _reduced(ranks, rows, scheduler.update)
+        update = scheduler.update
+        if extra and ranks is not None:
+            extra = ranks.reduce(extra, {"nonfinite": "sum"}, update=update)
+        if ranks is None:
+            decided = self._decide(scheduler, rows, extra)
+        else:
+            decided = self._decide_on_first(scheduler, ranks, rows, extra)
+        changes = decided[-1].changes
+        rewound = None
+        if changes:
+            self._readings.clear()
+            rewound = self._apply(scheduler, decided[-1])
+        self._hold(update)
+        if ranks is not None:
+            self._compare(scheduler, ranks)
+        return rewound
+
+    def _decide(
+        self, scheduler: Scheduler, rows: list[Reading], extra: Mapping[str, float]
+    ) -> list[Decision]:
+        """Ask about one reading after the other, until something is to be done."""
+        made: list[Decision] = []
+        seconds = self._spent + time.monotonic() - self._began
+        for row in rows:
+            metrics = row.metrics
+            if extra and row is rows[-1]:
+                metrics = {**metrics, **extra}
+            seen = self._view.observation(scheduler, row.update, metrics, seconds)
+            made.append(Decision(seen, self._one(scheduler, seen)))
+            if made[-1].changes:
+                break
+        return made
+
+    def _one(self, scheduler: Scheduler, seen: Observation) -> tuple[Change, ...]:
+        if scheduler.events is not self._known:
+            self._notice(scheduler.events, seen.update)
+        self.state, changes = self.council.observe(self.state, seen)
+        return changes
+
+    def _notice(self, events: tuple[Event, ...], update: int) -> None:
+        """Tell the policies of events that have taken effect."""
+        new = [event for event in events if event.sequence not in self._noticed]
+        for event in new:
+            if event.update <= update:
+                self._noticed.add(event.sequence)
+                self.state = self.council.notice(self.state, event)
+        if all(event.update <= update for event in new):
+            self._known = events
+
+    def _inspect(self, scheduler: Scheduler) -> dict[str, float]:
+        """Return what a guard wants to know of weights and moments, {} for nothing."""
+        wants = {
+            name
+            for guard in self._guards
+            for name in guard.inspects(self._of(guard), scheduler.update)
+        }
+        if not wants or self.store is None:
+            return {}
+        measured = {"nonfinite": self._look.nonfinite()}
+        labels = self.store.labels()
+        if "displacement" in wants and labels and not measured["nonfinite"]:
+            far = self._look.displacement(self.store, min(labels))
+            measured["displacement"] = far
+        return measured
+
+    # --- applying ------------------------------------------------------------------
+
+    def _apply(self, scheduler: Scheduler, decision: Decision) -> Rewound | None:
+        events: list[Event] = []
+        back: Change | None = None
+        for change in decision.changes:
+            made = _events(scheduler, change)
+            events += [scheduler.add_event(event) for event in made]
+            if change.kind == "rewind":
+                back = change
+        update = scheduler.update
+        rewound = None
+        if back is not None:
+            label = _snapshot_of(back)
+            self._restore(scheduler, label, whole=back.values["clock"] == "rewind")
+            rewound = Rewound(update, label, back.reason)
+        for event in events:
+            self._noticed.add(event.sequence)
+            self.state = self.council.notice(self.state, event, again=False)
+        self._tell()
+        return rewound
+
+    def _restore(self, scheduler: Scheduler, label: int, *, whole: bool) -> None:
+        if self.store is None or label not in self.store.labels():
+            rule = "be one that is held"
+            hint = f"held: {self.store.labels() if self.store is not None else ()}"
+            raise AdapterError(describe("rewind.snapshot", rule, label, hint=hint))
+        if self.ranks is not None:
+            self.ranks.barrier()
+        saved = self.store.restore(label, everything=whole)
+        self.state = self.council.rewound(self.state, saved["policies"])
+        for event in scheduler.events:
+            decided = event.source.startswith("policy")
+            if label <= event.update <= scheduler.update and not decided:
+                self.state = self.council.notice(self.state, event, again=False)
+        scheduler._rewrite()
+
+    def _hold(self, update: int) -> None:
+        """Take the snapshot that is wanted, let go of those that are not."""
+        store = self.store
+        if store is None:
+            return
+        asked = [guard.snapshots(self._of(guard)) for guard in self._guards]
+        if asked == self._asked:
+            return
+        self._asked = asked
+        wanted = {label for labels in asked for label in labels}
+        held = set(store.labels())
+        for label in held - wanted.union(*self._pinned):
+            store.drop(label)
+            self._look.forget()
+        for label in wanted - held:  # of this update, or of one read together with it
+            if label <= update:
+                store.take(label, {"policies": self.state})
+
+    def _tell(self) -> None:
+        for guard in self._guards:
+            why = self._of(guard).get("gave_up")
+            if not why or why in self._told:
+                continue
+            self._told.add(why)
+            if getattr(guard, "on_give_up", "warn") == "raise":
+                raise GaveUpError(str(why))
+            warnings.warn(str(why), SchedulerWarning, stacklevel=6)
+
+    def _of(self, guard: Any) -> State:
+        state: State = self.state["states"][guard.name]
+        return state
+
+    def _set(self, guard: Any, state: State) -> None:
+        states = {**self.state["states"], guard.name: state}
+        self.state = {**self.state, "states": states}
+
+    # --- ranks ---------------------------------------------------------------------
+
+    def _decide_on_first(
+        self,
+        scheduler: Scheduler,
+        ranks: Ranks,
+        rows: list[Reading],
+        extra: Mapping[str, float],
+    ) -> list[Decision]:
+        """Return rank 0's decisions; other ranks decide too, and say if they differ."""
+        decided: list[Decision] = []
+
+        def decide() -> list[dict[str, Any]]:
+            decided.extend(self._decide(scheduler, rows, extra))
+            return [
+                {
+                    "seen": _plain_observation(one.seen),
+                    "changes": [_plain_change(change) for change in one.changes],
+                }
+                for one in decided
+            ]
+
+        shared = ranks.once(decide, update=scheduler.update)
+        if ranks.rank == 0:
+            return decided
+        for one in shared:
+            seen = Observation(**one["seen"])
+            own = [_plain_change(change) for change in self._one(scheduler, seen)]
+            if own != one["changes"]:
+                ranks.disagree(seen.update, "decision", one["changes"], own)
+            changes = tuple(map(_change_of, one["changes"]))
+            decided.append(Decision(seen, changes))
+        return decided
+
+    def _compare(self, scheduler: Scheduler, ranks: Ranks) -> None:
+        update = scheduler.update
+        if update - self._checked < ranks.check_every:
+            return
+        self._checked = update
+        ranks.agree(
+            update,
+            {
+                "events": repr(
+                    [event.to_dict() | {"time": None} for event in scheduler.events]
+                ),
+                "rates": repr(scheduler.next_lr),
+                "policies": repr(self.state),
+            },
+        )
+
+    # --- state ---------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the policies are and remember, JSON-plain."""
+        self._pinned.append({label for labels in self._asked for label in labels})
+        return {
+            "council": self.council.to_dict(),
+            "state": self.state,
+            "noticed": sorted(self._noticed),
+            "readings": self._readings.to_dict(),
+            "seconds": self._spent + time.monotonic() - self._began,
+        }
+
+    def load(self, plain: Mapping[str, Any], update: int) -> list[str]:
+        """Go on with what the policies remembered.
+
+        Args:
+            plain: As `to_dict` gave it.
+            update: Updates made.
+
+        Returns:
+            Names of the policies that start afresh: they are new, or were changed.
+
+        Raises:
+            AdapterError: It is no such mapping.
+        """
+        try:
+            saved = {one["name"]: one for one in plain["council"]["policies"]}
+            states, fresh = {}, []
+            for policy in self.council.policies:
+                if saved.get(policy.name) == policy.to_dict():
+                    states[policy.name] = plain["state"]["states"][policy.name]
+                else:
+                    states[policy.name] = policy.start()
+                    fresh.append(policy.name)
+            self.state = {"cooling": plain["state"]["cooling"], "states": states}
+            self._noticed, self._known = set(plain["noticed"]), ()
+            self._asked = []
+            self._spent = float(plain["seconds"])
+            self._readings.load(plain["readings"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            rule = "have policies as state_dict writes them"
+            hint = f"missing or damaged: {error!r}"
+            raise AdapterError(
+                describe("Scheduler.load_state_dict", rule, plain, hint=hint)
+            ) from error
+        self._began = time.monotonic()
+        self._seen = self._checked = update
+        self._plan_ahead(update)
+        if self.store is not None:
+            for label in self.store.labels():
+                if label > update:  # of the future that the resume takes back
+                    self.store.drop(label)
+        return fresh
+
+
+def make_deciding(
+    policies: list[Policy],
+    subject: Subject,
+    snapshots: Any,
+    ranks: Ranks | None,
+    sync_every: int | None,
+) -> Deciding | None:
+    """Check what a Scheduler was given for its policies; None if it has none.
+
+    Raises:
+        AdapterError: One of these is none, or there is something for policies that
+            are not there.
+        InvalidScheduleError: Two policies have the same name.
+    """
+    for policy in policies:
+        if not all(hasattr(policy, name) for name in ("name", "start", "observe")):
+            rule = "be policies, as in stepsize.control"
+            raise AdapterError(describe("Scheduler.policies", rule, policy))
+    if sync_every is not None:
+        check_positive(sync_every, "Scheduler.sync_every")
+    if not policies:
+        for name, given in (("snapshots", snapshots), ("sync_every", sync_every)):
+            if given is not None:
+                rule = "be left out without policies"
+                raise AdapterError(describe(f"Scheduler.{name}", rule, given))
+        return None
+    guards = [one for one in policies if isinstance(one, Rewinds)]
+    if snapshots is not None and not guards:
+        rule = "be left out without a guard among the policies"
+        raise AdapterError(describe("Scheduler.snapshots", rule, snapshots))
+    store: Snapshots | None = None
+    if isinstance(snapshots, (str, os.PathLike)):
+        store = DiskSnapshots(snapshots, subject)
+    elif guards:
+        store = MemorySnapshots(subject) if snapshots is None else snapshots
+    if store is not None and not isinstance(store, Snapshots):
+        rule = "be a folder, or a Snapshots"
+        raise AdapterError(describe("Scheduler.snapshots", rule, snapshots))
+    if sync_every is None:
+        sync_every = TOGETHER if all(map(_is_patient, policies)) else 1
+    return Deciding(policies, subject, store=store, ranks=ranks, every=sync_every)
+
+
+def _is_patient(policy: Any) -> bool:
+    """Whether it can do with several losses at once: a guard, or it needs none."""
+    metric = getattr(getattr(policy, "when", policy), "metric", "loss")
+    return isinstance(policy, Rewinds) or metric != "loss"
+
+
+def ranks_of(given: Any, *, needed: bool) -> Ranks | None:
+    """Return the processes that decide together.
+
+    Raises:
+        AdapterError: What was given is none.
+    """
+    if not isinstance(given, Ranks) and given not in ("auto", None):
+        rule = 'be "auto", None or Ranks(...)'
+        raise AdapterError(describe("Scheduler.ranks", rule, given))
+    if given != "auto":
+        return given  # type: ignore[no-any-return]  # checked just now
+    return Ranks.here() if needed else None
+
+
+def journal_of(
+    ranks: Ranks | None,
+    sink: EventSink | None,
+    events: Sequence[Event],
+    update: int,
+    *,
+    complete: bool = False,
+) -> Journal:
+    """Return a run's journal; of several ranks, the first alone keeps it.
+
+    Raises:
+        LedgerError: See `Journal`; on other ranks an AdapterError that repeats it.
+    """
+    if ranks is None:
+        return Journal(sink, events, update, complete=complete)
+    made: list[Journal] = []
+
+    def make() -> dict[str, Any]:
+        made.append(Journal(sink, events, update, complete=complete))
+        return made[0].to_dict()
+
+    shared = ranks.once(make)
+    return made[0] if made else Journal.from_dict(shared)
+
+
+def _events(scheduler: Scheduler, change: Change) -> list[Event]:
+    """Return a change as events: a rewind is of every hyperparameter's clock."""
+    update, now = scheduler.update, time.time()
+    if change.kind != "rewind":
+        return [
+            Event(
+                update=update,
+                kind=change.kind,
+                values=change.values,
+                source=change.source,
+                reason=change.reason,
+                time=now,
+                target=change.target,
+            )
+        ]
+    label = _snapshot_of(change)
+    return [
+        Event(
+            update=update,
+            kind="rewind",
+            values={**change.values, "to": scheduler.step_at(label, path)},
+            source=change.source,
+            reason=change.reason,
+            time=now,
+            target=Target(path),
+        )
+        for path in scheduler.hyperparameters
+    ]
+
+
+def _snapshot_of(change: Change) -> int:
+    """Return the label of a rewind, which only a guard asks for."""
+    label: Any = change.values["snapshot"]
+    return int(label)
+
+
+def _reduced(ranks: Ranks, rows: list[Reading], update: int) -> list[Reading]:
+    """Return the readings of all ranks together."""
+    flat = {
+        f"{index}/{name}": value
+        for index, row in enumerate(rows)
+        for name, value in row.metrics.items()
+    }
+    together: list[dict[str, float]] = [{} for _ in rows]
+    for key, value in ranks.reduce(flat, "mean", update=update).items():
+        index, name = key.split("/", 1)
+        together[int(index)][name] = value
+    return [
+        Reading(row.update, metrics)
+        for row, metrics in zip(rows, together, strict=True)
+    ]
+
+
+def _plain_observation(seen: Observation) -> dict[str, Any]:
+    names = Observation.__dataclass_fields__
+    plain = {name: getattr(seen, name) for name in names}
+    return plain | {"metrics": dict(seen.metrics)}
+
+
+def _plain_change(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "values": dict(change.values),
+        "reason": change.reason,
+        "source": change.source,
+        "target": [change.target.hyperparameter, change.target.groups],
+    }
+
+
+def _change_of(plain: dict[str, Any]) -> Change:
+    return Change(**{**plain, "target": Target(*plain["target"])})
