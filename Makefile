@@ -13,7 +13,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all soak cover check format bench docs changelog clean
+.PHONY: help demo test test-all soak cover check format bench bench-guard docs changelog clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -45,8 +45,11 @@ format: $(VENV)/.lint ## put the code into the form that `make check` asks for
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-bench: $(VENV)/.bench ## time against hand-written loops and the other libraries
+bench: $(VENV)/.bench ## time and harm against hand-written loops and other libraries
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks
+
+bench-guard: $(VENV)/.bench ## all runs of the guard's benchmark: two hours
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.guard
 
 docs: $(VENV)/.docs ## the documentation, into site/
 	@$(BIN)/mkdocs build --quiet --strict
