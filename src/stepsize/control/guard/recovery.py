@@ -19,9 +19,9 @@ SOURCE = "guard"
 LATELY = 1000
 """Updates over which rollbacks are counted as recent."""
 
-_STILL = 0.25
+_STILL = 0.35
 """How far, in norms of the weights, 20 updates at a usable rate move them: measured
-runs at their best rates moved by 0.2 to 0.6."""
+runs at their best rates moved by 0.15 to 0.9."""
 
 _LEAST_FIRST, _LEAST_NEXT, _MOST_NEXT = 0.01, 0.1, 0.3
 _RAISED = 2.0  # a rate so many times the proven one has been raised since

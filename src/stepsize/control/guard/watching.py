@@ -30,7 +30,6 @@ YOUNG = 160
 """Updates in which a run may be found never to have been any good."""
 
 _EARLY = 40  # updates: what the weights moved after more of them is less telling
-_LITTLE = 0.3  # of an excursion: what gain is little beside it
 _FAR, _VERY_FAR = 2.0, 8.0  # times `moved`
 
 
@@ -118,12 +117,13 @@ def never_good(memory: Mapping[str, Any], moved: float) -> str | None:
     gain, excursion = begin - now, memory["top"] - begin
     old = age >= 3 * SHORT and before is not None and not falls
     late = max(1.0, age / _EARLY)  # weights of healthy runs move on and on
+    blown = 2 * gain < excursion and age >= 3 * SHORT  # up and away, and back in part
     lost = -gain > max(8 * error, 3 * noise(recent[-LONG:])) and now >= (before or now)
     if (
         (far >= _VERY_FAR * moved and higher)
         or (far >= _FAR * moved and higher and not falls)
         or (far >= moved * late and gain < 3 * error and old)
-        or (far >= 3 * moved * late and gain < _LITTLE * excursion and old)
+        or (far >= 0.9 * moved * late and blown)
         or (far >= 0.4 * moved * late and lost and old)
     ):
         return (
