@@ -117,7 +117,8 @@ def never_good(memory: Mapping[str, Any], moved: float) -> str | None:
     gain, excursion = begin - now, memory["top"] - begin
     old = age >= 3 * SHORT and before is not None and not falls
     late = max(1.0, age / _EARLY)  # weights of healthy runs move on and on
-    blown = 2 * gain < excursion and age >= 3 * SHORT  # up and away, and back in part
+    # up and away, and back in part
+    blown = age >= 3 * SHORT and excursion > (4 if falls else 2) * gain
     lost = -gain > max(8 * error, 3 * noise(recent[-LONG:])) and now >= (before or now)
     if (
         (far >= _VERY_FAR * moved and higher)
