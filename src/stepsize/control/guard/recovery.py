@@ -26,6 +26,7 @@ runs at their best rates moved by 0.15 to 0.9."""
 _LEAST_FIRST, _LEAST_NEXT, _MOST_NEXT = 0.01, 0.1, 0.3
 _RAISED = 2.0  # a rate so many times the proven one has been raised since
 _ESTABLISHED = 2  # snapshots proven good since the rate was last changed
+_SETTLED = 15  # updates after a rewind in which harm done by a raised rate would recur
 _GIVEN = 100  # updates after a cut is given back in which harm makes it final
 
 _AFRESH: Mapping[str, Any] = {
@@ -82,7 +83,10 @@ def recover(
     new = _after(memory, seen, kind=kind, target=target, cut=cut)
     new["times"] = [*recently, update]
     if new["back"] is not None:
-        new["back"]["after"] = update + guard.give_back_after
+        wait = guard.give_back_after
+        if _raised(memory, seen):
+            wait = min(wait, _SETTLED)  # it is given back when the rate is lower again
+        new["back"]["after"] = update + wait
     return new, tuple(changes)
 
 
@@ -124,8 +128,7 @@ def _cut(
 ) -> float:
     """Return the factor on the rate; 1.0: the rate is not to blame."""
     untouched = memory["factor"] == 1
-    proven = memory["proven"]
-    raised = proven > 0 and seen.rate > _RAISED * proven
+    raised = _raised(memory, seen)
     again = seen.update - memory["last"] < 2 * guard.snapshot_every
     cut = guard.factor
     sudden = kind == "nonfinite" and memory["stable"] and _sudden(memory["recent"])
@@ -137,8 +140,14 @@ def _cut(
         high = guard.factor if untouched else max(_MOST_NEXT, guard.factor)
         cut = min(max(wanted, low), high)
     if raised:
-        cut = min(cut, proven / seen.rate)
+        cut = min(cut, memory["proven"] / seen.rate)
     return float(cut)
+
+
+def _raised(memory: Mapping[str, Any], seen: Observation) -> bool:
+    """Whether the rate was raised, by the schedule or a person, since it was proven."""
+    proven = memory["proven"]
+    return bool(proven > 0 and seen.rate > _RAISED * proven)
 
 
 def _sudden(recent: list[float]) -> bool:
@@ -160,7 +169,8 @@ def _after(
     new["rollbacks"] = memory["rollbacks"] + 1
     new["factor"] = memory["factor"] * cut
     new["good"] = [label for label in memory["good"] if label <= target]
-    new["best"] = {} if now is None else {str(SHORT): now}
+    if now is not None:
+        new["best"], new["calm"] = {str(SHORT): now}, memory["calm"]
     if target == memory["first"]:
         new["proven_count"] = 0
     if kind == "harm" and now is not None and recent:
@@ -254,7 +264,7 @@ def give_back(
     if seen.rate * factor > 1.5 * memory["proven"]:
         return ()
     memory |= {"back": None, "factor": back["to"], "given": seen.update}
-    why = f"clean for {guard.give_back_after} updates since the rewind"
+    why = f"clean for {seen.update - memory['last']} updates since the rewind"
     return (scale(factor, why, guard.over),)
 
 

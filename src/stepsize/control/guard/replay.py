@@ -65,7 +65,7 @@ def replay(guard: Guard, rows: Iterable[Mapping[str, float]]) -> list[Verdict]:
     last, peak = -1, 0.0
     for row in rows:
         last = _update(row.get("update", max(last, 0) + 1), last)
-        rate = row.get("lr", 1.0)
+        rate = _rate(row.get("lr", 1.0))
         peak = max(peak, rate)
         seen = Observation(
             update=last,
@@ -100,11 +100,18 @@ def _most(one: Verdict, other: Verdict) -> float | None:
     return max((x.lost for x in (one, other) if x.lost is not None), default=None)
 
 
+def _rate(value: object) -> float:
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        rule = "be a finite number (unit: lr)"
+        raise InvalidScheduleError(describe("replay.lr", rule, value))
+    return float(value)
+
+
 def _update(value: object, last: int) -> int:
-    known = isinstance(value, (int, float)) and math.isfinite(value)
-    if not known or value != int(value) or value <= last:  # type: ignore[call-overload, operator]  # a number
-        rule = f"be whole and above the one before it, {last} (unit: updates)"
-        if last < 0:
-            rule = "be whole and at least 0 (unit: updates)"
+    number = value if isinstance(value, (int, float)) else math.nan
+    if not math.isfinite(number) or number != int(number) or number <= last:
+        rule = "be whole and at least 0 (unit: updates)"
+        if last >= 0:
+            rule = f"be whole and above the one before it, {last} (unit: updates)"
         raise InvalidScheduleError(describe("replay.update", rule, value))
-    return int(value)  # type: ignore[call-overload, no-any-return]  # as above
+    return int(number)
