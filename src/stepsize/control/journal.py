@@ -93,10 +93,10 @@ class Journal:
         for event in standing(logged):
             if event.sequence in have:
                 continue
-            if event.kind == "note":
+            if event.values.get("withdraws") is not None:
                 later.append(event)
             elif event.update < update:
-                if complete:
+                if complete and event.kind != "note":
                     raise _other_run(event)
                 later.append(event)
             elif decided_again(event):
@@ -162,6 +162,10 @@ class Journal:
         """
         missed = [event for event in self.awaited if event.update < made]
         for event in missed:
+            if event.kind == "note":  # it has no effect to withdraw
+                self.awaited.remove(event)
+                self.events = tuple(sorted((*self.events, event), key=_sequence))
+                continue
             note = Event(
                 update=made,
                 kind="note",

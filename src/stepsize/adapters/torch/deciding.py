@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 
 NOTHING: Mapping[str, float] = MappingProxyType({})
+MANY_SKIPS = 25
+"""Attempts skipped in a row after which policies are asked without an update."""
 
 
 class Rewound(NamedTuple):
@@ -90,6 +92,8 @@ class Deciding:
     ) -> None:
         self.council = Together(*policies)
         self.state: State = self.council.start()
+        self._before = self.state  # of the last observation
+        self._fresh = True  # no state was loaded
         self.store = store
         self.ranks = ranks
         self.subject = subject
@@ -121,11 +125,15 @@ class Deciding:
         self._seen = update
         if self.store is None:
             return
+        if self._fresh:
+            self._fresh = False
+            for label in self.store.labels():  # of a run that was here before
+                self.store.drop(label)
         known = {*self.store.labels(), update}
         for guard in self._guards:
             self._set(guard, guard.without(self._of(guard), known))
         self._asked = []
-        self._hold(update)
+        self._hold(update, self.state)
         self._plan_ahead(update)
 
     @eager
@@ -136,13 +144,26 @@ class Deciding:
             skipped = scheduler.skipped > self._skipped
             self._skipped = scheduler.skipped
             self._readings.attempt(loss, skipped=skipped)
-            return None
+            return self._stuck(scheduler)
         self._seen = update
         urgent = self._readings.update(update, loss)
         if update < self._due and (not urgent or self.ranks is not None):
             return None
         rewound: Rewound | None = self._flush(scheduler)
         return rewound
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _stuck(self, scheduler: Scheduler) -> Rewound | None:
+        """Ask the policies when attempt after attempt was skipped."""
+        skips = self._readings.skips
+        if not skips or skips % MANY_SKIPS:
+            return None
+        rewound: Rewound | None = self._flush(scheduler)
+        if rewound is not None:
+            return rewound
+        return self._ask(
+            scheduler, [Reading(scheduler.update, {"skips": float(skips)})]
+        )
 
     def _plan_ahead(self, update: int) -> None:
         """Find out when to ask next: the updates after which a guard looks closer."""
@@ -203,11 +224,14 @@ class Deciding:
         else:
             decided = self._decide_on_first(scheduler, ranks, rows, extra)
         changes = decided[-1].changes
-        rewound = None
+        rewound, remembered = None, self.state
         if changes:
             self._readings.clear()
             rewound = self._apply(scheduler, decided[-1])
-        self._hold(update)
+            # a rewind to here voids what policies decide here: they decide it again
+            decides = any(one.source.startswith("policy") for one in changes)
+            remembered = self._before if decides else self.state
+        self._hold(update, remembered)
         if ranks is not None:
             self._compare(scheduler, ranks)
         return rewound
@@ -231,6 +255,7 @@ class Deciding:
     def _one(self, scheduler: Scheduler, seen: Observation) -> tuple[Change, ...]:
         if scheduler.events is not self._known:
             self._notice(scheduler.events, seen.update)
+        self._before = self.state
         self.state, changes = self.council.observe(self.state, seen)
         return changes
 
@@ -274,6 +299,7 @@ class Deciding:
         rewound = None
         if back is not None:
             label = _snapshot_of(back)
+            self._keep_present(update)
             self._restore(scheduler, label, whole=back.values["clock"] == "rewind")
             rewound = Rewound(update, label, back.reason)
         for event in events:
@@ -297,7 +323,21 @@ class Deciding:
                 self.state = self.council.notice(self.state, event, again=False)
         scheduler._rewrite()
 
-    def _hold(self, update: int) -> None:
+    def _wanted(self) -> set[int]:
+        """Return the snapshots that the guards want to be held."""
+        return {
+            label
+            for guard in self._guards
+            for label in guard.snapshots(self._of(guard))
+        }
+
+    def _keep_present(self, update: int) -> None:
+        """Take the snapshot of where a rewind begins, if it may be undone."""
+        held = () if self.store is None else self.store.labels()
+        if self.store is not None and update in self._wanted().difference(held):
+            self.store.take(update, {"policies": self.state})
+
+    def _hold(self, update: int, remembered: State) -> None:
         """Take the snapshot that is wanted, let go of those that are not."""
         store = self.store
         if store is None:
@@ -313,7 +353,7 @@ class Deciding:
             self._look.forget()
         for label in wanted - held:  # of this update, or of one read together with it
             if label <= update:
-                store.take(label, {"policies": self.state})
+                store.take(label, {"policies": remembered})
 
     def _tell(self) -> None:
         for guard in self._guards:
@@ -430,12 +470,14 @@ class Deciding:
                 describe("Scheduler.load_state_dict", rule, plain, hint=hint)
             ) from error
         self._began = time.monotonic()
+        self._fresh = False
         self._seen = self._checked = update
         self._plan_ahead(update)
         if self.store is not None:
             for label in self.store.labels():
                 if label > update:  # of the future that the resume takes back
                     self.store.drop(label)
+            self._pinned.append(self._wanted())
         return fresh
 
 

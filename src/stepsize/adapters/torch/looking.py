@@ -7,6 +7,7 @@ thorough look, always.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
@@ -55,7 +56,7 @@ class Look:
         tensors += [
             value
             for state in optimizer.state.values()
-            for value in state.values()
+            for value in (state.values() if isinstance(state, Mapping) else (state,))
             if isinstance(value, Tensor) and value.dim() and value.is_floating_point()
         ]
         if self._alike(tensors):

@@ -53,6 +53,11 @@ class Readings:
         self._skips = 0
         self._scale = None if scaler is None else scaler.get_scale()
 
+    @property
+    def skips(self) -> int:
+        """Attempts that were skipped since the last update."""
+        return self._skips
+
     def attempt(self, loss: Any, *, skipped: bool) -> None:
         """Take the loss of a call that no update followed.
 
@@ -63,7 +68,7 @@ class Readings:
         if self.scaler is not None:
             before, self._scale = self._scale, self.scaler.get_scale()
             skipped = skipped or self._scale < before
-        elif loss is not None and not skipped:
+        if loss is not None and not skipped:
             skipped = not math.isfinite(_number(loss))
         if skipped:
             self._parts = []
@@ -106,7 +111,8 @@ class Readings:
             if skips:
                 metrics["skips"] = float(skips)
             if self.scaler is not None and (skips or update == rows[-1][0]):
-                metrics["scale"] = float(self.scaler.get_scale())
+                self._scale = self.scaler.get_scale()
+                metrics["scale"] = float(self._scale)
             found.append(Reading(update, metrics))
         return found
 

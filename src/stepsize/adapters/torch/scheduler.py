@@ -258,7 +258,7 @@ class Scheduler(Resumable):
             self._deciding.begin(self)
         else:
             self._starting = True
-            self._plan.groups = []  # so that the update comes to _replan
+            self._lay_out()
 
     # --- the loop ------------------------------------------------------------------
 
@@ -325,6 +325,9 @@ class Scheduler(Resumable):
             return None
         rewound: Rewound | None
         rewound = self._deciding.after(self, loss)
+        if rewound is not None:  # the weights were written to, and not by an update
+            self._version = version_of(self._probe)
+            self._repeats.versions = None
         return rewound
 
     def observe(self, **metrics: Any) -> Rewound | None:
@@ -405,15 +408,14 @@ class Scheduler(Resumable):
         self._fused = hooks.is_fused(optimizer)
         plan = make_plan(optimizer, self._program, self._bases.seen, self.events)
         plan.advance(self._update)
+        if self._starting or self._adopted:
+            plan.groups = []  # so that the next update comes to _replan
         self._plan = plan
         return plan
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _rewrite(self) -> None:
-        plan = self._lay_out()
-        plan.write(self._optimizer.param_groups)
-        if self._adopted:
-            plan.groups = []  # so that the next update comes to _replan
+        self._lay_out().write(self._optimizer.param_groups)
 
     def close(self) -> None:
         """Let go of the optimizer: its rates stay where they are from now on."""

@@ -41,6 +41,7 @@ _YOUNG_AGES = frozenset((10, 20, 30, 40, 50, 60, 80, 100, 120, YOUNG))
 _SOON = 20  # updates over which the first movement of the weights is measured
 _SKIPPED = 25  # attempts skipped in a row, which is more than a scale finding its level
 _LATE = 0.05  # of the peak: below it the run is ending, and heals by itself
+_FARTHEST = 1e9  # norms of the weights; no distance beyond it says more
 _PENDING = 2  # snapshots waiting to be proven
 
 
@@ -179,6 +180,7 @@ class Guard:
             "trial": None,
             "tried": False,
             "noted": 0,
+            "broken": None,
             "gave_up": None,
         }
 
@@ -237,6 +239,9 @@ class Guard:
             if loss is None:
                 return state, ()
             self._take(memory, loss, observation.metrics)
+            whole = observation.metrics.get("nonfinite") == 0
+            if whole or memory["broken"] == "loss":
+                memory["broken"] = None
             found = self._hurt(memory, observation)
         if found is not None:
             kind, why = found
@@ -279,6 +284,7 @@ class Guard:
         far = metrics.get("displacement")
         if far is None:
             return
+        far = far if far < _FARTHEST else _FARTHEST  # NaN too
         memory["moved"] = far
         # in 20 updates, without what a run adds that has blown up in the second ten
         if age <= _INSPECT + 2:

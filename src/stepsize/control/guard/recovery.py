@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from stepsize.control.guard.statistics import doubt, level
+from stepsize.control.guard.statistics import doubt, level, noise
 from stepsize.control.guard.watching import LONG, SHORT
 from stepsize.control.policies.policy import Change, Decision, Observation
 
@@ -69,7 +69,7 @@ def recover(
     recently = [time for time in memory["times"] if time > update - LATELY]
     target = _target(guard, memory, seen, kind)
     if guard.mode == "observe":
-        return _only_note(memory, why)
+        return _only_note(memory, seen, kind, why)
     if (
         target is None
         or memory["rollbacks"] >= guard.most
@@ -86,7 +86,7 @@ def recover(
         wait = guard.give_back_after
         if _raised(memory, seen):
             wait = min(wait, _SETTLED)  # it is given back when the rate is lower again
-        new["back"]["after"] = update + wait
+        new["back"] = {**new["back"], "after": update + wait}
     return new, tuple(changes)
 
 
@@ -152,7 +152,10 @@ def _raised(memory: Mapping[str, Any], seen: Observation) -> bool:
 
 def _sudden(recent: list[float]) -> bool:
     """Whether the last losses before a step that broke were like those before them."""
-    return len(recent) > SHORT and max(recent[-2:]) <= max(recent[-SHORT:-2])
+    if len(recent) <= SHORT:
+        return False
+    before = recent[-SHORT:-2]
+    return max(recent[-2:]) <= max(before) + 3 * noise(before)
 
 
 def _established(memory: Mapping[str, Any]) -> bool:
@@ -268,10 +271,18 @@ def give_back(
     return (scale(factor, why, guard.over),)
 
 
-def _only_note(memory: dict[str, Any], why: str) -> Decision:
+def _only_note(
+    memory: dict[str, Any], seen: Observation, kind: str, why: str
+) -> Decision:
     """Say what would have been done, and be quiet until there is a new normal."""
+    broken = None
+    if kind == "nonfinite":
+        broken = "weights" if seen.metrics.get("nonfinite") else "loss"
+        if memory["broken"]:
+            return memory, ()
     new = {**memory, **afresh(), "good": memory["good"], "noted": memory["noted"] + 1}
     new["begin"] = None
+    new["broken"] = broken
     return new, (note(f"would go back to a snapshot: {why}"),)
 
 

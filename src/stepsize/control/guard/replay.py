@@ -79,6 +79,8 @@ def replay(guard: Guard, rows: Iterable[Mapping[str, float]]) -> list[Verdict]:
         if changes:
             why = changes[0].reason.removeprefix("would go back to a snapshot: ")
             made = Verdict(last, last, "harm", why, _lost(before))
+        elif state["broken"]:  # as it was said
+            made = Verdict(last, last, "harm", found[-1].reason, _lost(before))
         else:
             word = "suspect" if state["suspect"] else "ok"
             made = Verdict(last, last, word, "", _lost(state))

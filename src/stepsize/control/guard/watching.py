@@ -70,6 +70,9 @@ def harm_of(memory: dict[str, Any], harm: float) -> str | None:
         if gained <= 0 or now - lowest <= share * gained:
             continue
         suspicious = True
+        back = memory["level"] < lowest + 0.5 * (now - lowest)  # the long one lags
+        if back:
+            continue
         falls = last < lowest + 0.7 * (now - lowest) and memory["suspect"] < FALLING
         if falls or memory["suspect"] < WAIT or not _stands_out(memory, count):
             continue
