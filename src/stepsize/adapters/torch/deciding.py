@@ -263,10 +263,10 @@ class Deciding:
         """Tell the policies of events that have taken effect."""
         new = [event for event in events if event.sequence not in self._noticed]
         for event in new:
-            if event.update <= update:
+            if event.update < update:
                 self._noticed.add(event.sequence)
                 self.state = self.council.notice(self.state, event)
-        if all(event.update <= update for event in new):
+        if all(event.update < update for event in new):
             self._known = events
 
     def _inspect(self, scheduler: Scheduler) -> dict[str, float]:
