@@ -102,7 +102,7 @@ class TrainFunction:
         if self.path is None:
             raise ProofError("TrainFunction must have a path or a callable.")
         function = self.name.rpartition(":")[2]
-        found = getattr(_import(self.path, self.changed), function, None)
+        found = getattr(import_file(self.path, self.changed), function, None)
         if not callable(found):
             raise ProofError(
                 describe(
@@ -162,7 +162,7 @@ def train_once(function: TrainFunction, job: Job) -> Returned:
         raise
     except BaseException as error:
         # SystemExit and the like too: a run that ends the process has failed.
-        reason = _why(error, function, output.getvalue())
+        reason = reason_of(error, function, output.getvalue())
         return Returned(status="error", reason=reason, curves=curves.curves())
     return Returned(
         status=returned.status,
@@ -229,7 +229,7 @@ def _number(result: Mapping[str, Any], key: str) -> float:
         raise ProofError(describe(f"returned {key}", "be a number", value)) from error
 
 
-def _why(error: BaseException, function: TrainFunction, output: str) -> str:
+def reason_of(error: BaseException, function: TrainFunction, output: str) -> str:
     """Word a failure: the error, where in the user's files, the last output."""
     what = "".join(traceback.format_exception_only(error)).strip()
     trace = traceback.extract_tb(error.__traceback__)
@@ -240,7 +240,7 @@ def _why(error: BaseException, function: TrainFunction, output: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _import(path: Path, changed: int) -> Any:
+def import_file(path: Path, changed: int) -> Any:
     """Import a file by its path, its folder on `sys.path` as for `python FILE`.
 
     Args:
@@ -268,7 +268,7 @@ def _import(path: Path, changed: int) -> Any:
         raise
     except BaseException as error:
         del sys.modules[name]
-        reason = _why(error, TrainFunction(path.name, path), output.getvalue())
+        reason = reason_of(error, TrainFunction(path.name, path), output.getvalue())
         raise ProofError(f"{path.name} could not be imported: {reason}") from error
     return module
 

@@ -2,6 +2,9 @@
 
 from stepsize.adapters.torch.counting import SchedulerWarning
 from stepsize.adapters.torch.deciding import Rewound
+from stepsize.adapters.torch.finder import find_lr
+from stepsize.adapters.torch.finder_batches import FinderWarning
+from stepsize.adapters.torch.finder_block import Finder, finding
 from stepsize.adapters.torch.groups import Rule
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.adapters.torch.scheduler import Scheduler
@@ -16,6 +19,8 @@ from stepsize.adapters.torch.snapshots import (
 __all__ = [
     "DiskSnapshots",
     "Draws",
+    "Finder",
+    "FinderWarning",
     "MemorySnapshots",
     "Ranks",
     "Rewound",
@@ -23,5 +28,7 @@ __all__ = [
     "Scheduler",
     "SchedulerWarning",
     "Subject",
+    "find_lr",
+    "finding",
     "restoring",
 ]

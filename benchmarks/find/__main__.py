@@ -1,0 +1,66 @@
+"""`python -m benchmarks.find [truth | transfer] [--json FILE]`.
+
+Without a word it measures every finder's regret against the truth that is checked in;
+`truth` makes that anew; `transfer` uses the rate found on one data set on another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from benchmarks.find.measuring import Suggestion, measure
+from benchmarks.find.tables import OVERFIT, each_cell, finders
+from benchmarks.find.transfer import transfer
+from benchmarks.find.truths import SETS, cells, load, make
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="benchmarks.find", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("regret", "truth", "transfer"))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write this")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.what == "truth":
+        make()
+    elif given.what == "transfer":
+        print(transfer())
+    else:
+        regret(given.json)
+
+
+def regret(file: Path | None) -> None:
+    """Measure, print a table per set of tasks, and write the file."""
+    truths, begin = load(), time.perf_counter()
+    everything: list[Suggestion] = []
+    for name in SETS:
+        known = [c for c in cells(name) if (c[0].name, c[1]) in truths]
+        said: list[Suggestion] = []
+        for task, optimizer in known:
+            said += measure(task, optimizer, truths[task.name, optimizer])
+        names = [(task.name, optimizer) for task, optimizer in known]
+        told = [cell for cell in names if truths[cell].overfit() <= OVERFIT]
+        print(f"\n## {name}: all {len(names)} cells\n\n{finders(said, names)}")
+        print(
+            f"\n## {name}: the {len(told)} cells whose best rate shows in the training "
+            f"loss\n\n{finders(said, told)}"
+        )
+        print(f"\n## {name}: each cell\n\n{each_cell(said, truths, names)}")
+        counts = Counter(each.status for each in said if each.finder == "stepsize")
+        print(f"\nstatus: {dict(counts)}", flush=True)
+        everything += said
+        if file is not None:
+            text = json.dumps([asdict(each) for each in everything], indent=1)
+            file.write_text(text + "\n", encoding="utf-8")
+    print(f"\n{time.perf_counter() - begin:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

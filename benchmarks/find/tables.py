@@ -1,0 +1,88 @@
+"""Tables of regrets, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.find.grid import Truth
+from benchmarks.find.measuring import Suggestion, of
+
+Cell = tuple[str, str]
+
+# A suggestion that ends no better than the first loss has diverged.
+_DIVERGED = 0.99
+# Cells where the rate best for the training loss costs more than this in validation.
+OVERFIT = 0.06
+
+_HEAD = (
+    "| finder | mean regret | ± | 95th percentile | worst | diverging | "
+    "spread, decades | updates |\n|---|---|---|---|---|---|---|---|"
+)
+
+
+def finders(said: Sequence[Suggestion], cells: Sequence[Cell]) -> str:
+    """Return a row per finder, over the cells given."""
+    names = list(dict.fromkeys(each.finder for each in said))
+    wanted = set(cells)
+    rows = [
+        _row(name, [s for s in said if (s.task, s.optimizer) in wanted])
+        for name in names
+    ]
+    return "\n".join([_HEAD, *rows])
+
+
+def _row(finder: str, said: Sequence[Suggestion]) -> str:
+    mine = [each for each in said if each.finder == finder]
+    regrets = of(said, finder)
+    means = np.array([values.mean() for values in regrets.values()])
+    every = np.concatenate(list(regrets.values()))
+    error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else 0.0
+    diverged = int((every >= _DIVERGED).sum())
+    steps = float(np.mean([each.steps for each in mine]))
+    return (
+        f"| {finder} | {means.mean():.3f} | {error:.3f} | "
+        f"{np.percentile(every, 95):.3f} | {every.max():.3f} | "
+        f"{diverged} of {len(every)} | {_spread(mine):.2f} | {steps:.0f} |"
+    )
+
+
+def _spread(mine: Sequence[Suggestion]) -> float:
+    """Return the mean over cells of the deviation of log10 of the rate over seeds."""
+    cells: dict[Cell, list[float]] = {}
+    for each in mine:
+        if each.lr is not None:
+            place = cells.setdefault((each.task, each.optimizer), [])
+            place.append(float(np.log10(each.lr)))
+    spreads = [np.std(places, ddof=1) for places in cells.values() if len(places) > 1]
+    return float(np.mean(spreads)) if spreads else float("nan")
+
+
+def each_cell(
+    said: Sequence[Suggestion], truths: dict[Cell, Truth], cells: Sequence[Cell]
+) -> str:
+    """Return a row per cell for our default: best, offset, regret, status."""
+    rows = [
+        "| task | optimizer | best rate | best for training loss costs | "
+        "log10(suggested / best) | regret | fast | ± of the truth |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    ours, fast = of(said, "stepsize"), of(said, "stepsize fast")
+    for cell in cells:
+        truth = truths[cell]
+        places = [
+            np.log10(each.lr) - truth.best_log_lr
+            for each in said
+            if each.finder == "stepsize"
+            and (each.task, each.optimizer) == cell
+            and each.lr is not None
+        ]
+        offset = f"{np.mean(places):+.2f}" if places else "-"
+        noise = truth.noise / (truth.initial - truth.best)
+        rows.append(
+            f"| {cell[0]} | {cell[1]} | {10.0**truth.best_log_lr:.2g} | "
+            f"{truth.overfit():.3f} | {offset} | {ours[cell].mean():.3f} | "
+            f"{fast[cell].mean():.3f} | {noise:.3f} |"
+        )
+    return "\n".join(rows)

@@ -1,0 +1,85 @@
+"""Reads a ramp that someone else recorded; makes no update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from stepsize.errors import FinderError, describe
+from stepsize.finder.curve import Curve
+from stepsize.finder.found import Found, Status
+from stepsize.finder.rules import suggested
+
+# No divisor is right for every training: blow-up / best ran from 1.5 to 90 over tasks.
+_BELOW = 10.0
+_WIDE = 3.0
+
+
+def analyse(
+    lrs: Sequence[float], losses: Sequence[float], *, steps: int | None = None
+) -> Found:
+    """Return what a recorded ramp can tell: a tenth of its blow-up rate.
+
+    That is an order of magnitude, not more; `find` makes probes too.
+
+    Args:
+        lrs: Rates, rising. Unit: lr; finite, > 0.
+        losses: Loss before the update at each rate; may be NaN or infinite, of any
+            sign. What follows the first that is not finite is not read.
+        steps: Updates that the ramp took; None is one a rate.
+
+    Raises:
+        FinderError: There is no rate, the lengths differ, the rates do not rise, or
+            `steps` is below the number of rates.
+
+    Examples:
+        >>> lrs = [10.0 ** (i / 10 - 6) for i in range(60)]
+        >>> losses = [2 - min(1, lr * 100) + (lr * 5) ** 2 for lr in lrs]
+        >>> found = analyse(lrs, losses)
+        >>> found.status, found.suggestion == found.blowup / 10
+        ('ok', True)
+    """
+    curve = Curve.of(lrs, losses)
+    used = len(curve.lrs) if steps is None else steps
+    if used < len(curve.lrs):
+        rule = f"be at least the number of rates, {len(curve.lrs)} (unit: updates)"
+        raise FinderError(describe("analyse.steps", rule, steps))
+    shape = curve.shape()
+    suggestion = low = high = None
+    status: Status
+    if not math.isfinite(curve.losses[0]):
+        status, reason = "nonfinite_at_start", f"The first loss is {curve.losses[0]}."
+    elif shape is None:
+        status = "too_few_steps"
+        reason = f"There are {curve.sound()} finite losses; a shape needs 8."
+    elif not shape.falls:
+        status = "no_descent"
+        reason = "The loss does not clearly fall at any rate."
+    elif shape.blowup is None:
+        status = "no_blowup"
+        reason = (
+            f"The loss is still low at the last rate, {curve.lrs[-1]:.3g}: how high a "
+            "rate may be is not seen. hint: a ramp that goes further."
+        )
+    else:
+        suggestion = shape.blowup / _BELOW
+        low, high = suggestion / _WIDE, suggestion * _WIDE
+        status = "ok"
+        reason = (
+            f"The loss leaves its minimum for good at {shape.blowup:.3g}; a tenth of "
+            "that is an order of magnitude, not more: the best rate lay 1.5 to 90 "
+            "times below the blow-up in trials."
+        )
+    return Found(
+        suggestion=suggestion,
+        low=low,
+        high=high,
+        status=status,
+        steps=used,
+        spread=None,
+        blowup=None if shape is None else shape.blowup,
+        curve=curve,
+        probes=(),
+        rules=suggested(curve),
+        reasons=(reason,),
+    )

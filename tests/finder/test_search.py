@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.finder.trainings import Quadratic
+
+from stepsize.errors import FinderError
+from stepsize.finder import Found, find, planned
+
+
+def found_of(training: Quadratic, **options: object) -> Found:
+    return find(training.step, training.again, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("curvature", [1e-1, 2.0, 1e2, 1e4])
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_quadratic_is_given_a_rate_below_the_critical_one(
+    curvature: float, fast: bool
+) -> None:
+    training = Quadratic(curvature=curvature)
+    found = found_of(training, fast=fast)
+    critical = 2.0 / curvature
+    assert found.suggestion is not None
+    assert critical / 50 < found.suggestion < critical
+    assert found.steps == len(training.rates) <= (100 if fast else 500)
+
+
+@pytest.mark.parametrize("steps", [60, 100, 249, 250, 500, 1000])
+def test_no_more_updates_are_made_than_stated(steps: int) -> None:
+    training = Quadratic(noise=0.1)
+    found = found_of(training, steps=steps)
+    assert found.steps == len(training.rates) <= planned(steps=steps).steps == steps
+
+
+def test_a_search_is_deterministic() -> None:
+    assert found_of(Quadratic(noise=0.3)) == found_of(Quadratic(noise=0.3))
+
+
+def test_probes_of_one_round_see_the_same_batches_and_rounds_others() -> None:
+    training = Quadratic(noise=0.3)
+    found = found_of(training)
+    assert {probe.stream for probe in found.probes} == {0, 1}
+    assert set(training.streams) == {0, 1}
+    assert len(training.streams) == 1 + len(found.probes)
+    assert found.spread is not None
+
+
+@given(
+    scale=st.floats(1e-3, 1e3),
+    shift=st.sampled_from([0.0, -1.0, -1e3, 7.0]),
+    curvature=st.sampled_from([0.5, 3.0, 200.0]),
+)
+@settings(max_examples=25, deadline=None)
+def test_affine_maps_of_the_loss_change_nothing(
+    scale: float, shift: float, curvature: float
+) -> None:
+    plain = found_of(Quadratic(curvature=curvature, noise=0.05))
+    mapped = found_of(
+        Quadratic(curvature=curvature, noise=0.05, scale=scale, shift=shift * scale)
+    )
+    assert mapped.status == plain.status
+    assert mapped.suggestion == pytest.approx(plain.suggestion, rel=0.2)
+
+
+@given(
+    first=st.integers(2, 40),
+    limit=st.floats(1e-4, 1.0),
+    value=st.sampled_from([math.nan, math.inf, -math.inf]),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_rate_that_broke_is_never_the_answer(
+    first: int, limit: float, value: float
+) -> None:
+    def broken(count: int, lr: float) -> float | None:
+        return value if lr > limit and count >= first else None
+
+    found = found_of(Quadratic(curvature=1e-3, broken=broken))
+    if found.suggestion is not None:
+        assert found.low is not None
+        assert found.high is not None
+        assert 0.0 < found.low <= found.suggestion <= found.high < math.inf
+        broke = [probe.lr for probe in found.probes if probe.score is None]
+        assert all(found.suggestion < lr for lr in broke)
+    assert all(
+        probe.score is None or math.isfinite(probe.score) for probe in found.probes
+    )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_first_loss_that_is_not_finite_ends_the_search_at_once(value: float) -> None:
+    training = Quadratic(broken=lambda count, lr: value)
+    found = found_of(training)
+    assert found.status == "nonfinite_at_start"
+    assert found.suggestion is None
+    assert found.steps == 1
+    assert str(value) in found.reasons[0]
+
+
+def test_a_constant_loss_has_no_descent() -> None:
+    found = found_of(Quadratic(broken=lambda count, lr: 2.0))
+    assert (found.status, found.suggestion) == ("no_descent", None)
+    assert "changes nothing" in found.reasons[0]
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.5, 5.0])
+def test_a_trained_model_is_told_from_one_that_learns(noise: float) -> None:
+    """Its loss is noise at the minimum, and only rises."""
+    found = found_of(Quadratic(first=1.0, noise=noise, shift=0.3, curvature=2.0))
+    assert found.status in ("no_descent", "noisy")
+    assert "not certain" in found.reasons[0] or found.suggestion is None
+    if found.suggestion is not None:  # then one that does no harm
+        assert found.suggestion < 0.1
+
+
+def test_what_no_rate_improves_has_no_descent() -> None:
+    """Every rate harms, the more the higher."""
+    training = Quadratic(first=1.0, curvature=2.0)
+    harm = [0.0]
+
+    def step(lr: float) -> float:
+        harm[0] += lr
+        return 0.3 + harm[0]
+
+    def again(stream: int) -> None:
+        harm[0] = 0.0
+        training.again(stream)
+
+    found = find(step, again)
+    assert (found.status, found.suggestion) == ("no_descent", None)
+    assert found.reasons == ("No probe lowered the loss.",)
+
+
+def test_every_rate_that_breaks_leaves_none() -> None:
+    found = found_of(
+        Quadratic(broken=lambda count, lr: math.nan if count > 1 else None)
+    )
+    assert (found.status, found.suggestion) == ("no_descent", None)
+    assert "broke" in found.reasons[0]
+
+
+def test_without_a_blowup_the_probes_go_beyond_the_ramp() -> None:
+    """The best rate, some 300, lies above the ramp's last."""
+    found = found_of(Quadratic(curvature=3e-3))
+    assert found.blowup is None
+    assert found.suggestion is not None
+    assert found.suggestion > 10.0
+    assert found.status == "ok"
+
+
+def test_a_rate_out_of_reach_is_said_to_be() -> None:
+    found = found_of(Quadratic(curvature=1e-7), steps=2000)
+    assert found.status == "no_blowup"
+    assert "may be a better one above" in found.reasons[0]
+
+
+def test_clipping_within_the_step_is_no_obstacle() -> None:
+    """Updates of one size: no rate breaks, but too high a one swings about."""
+    found = found_of(Quadratic(curvature=50.0, clip=1.0))
+    assert found.suggestion is not None
+    assert 0.003 < found.suggestion < 0.2
+
+
+def test_too_few_updates_are_refused_without_any() -> None:
+    training = Quadratic()
+    found = found_of(training, steps=59)
+    assert (found.status, found.suggestion) == ("too_few_steps", None)
+    assert training.rates == []
+
+
+def test_a_longer_horizon_lowers_the_rate_by_the_power_law() -> None:
+    near = found_of(Quadratic(), horizon=1000).suggestion
+    far = found_of(Quadratic(), horizon=100_000).suggestion
+    assert near is not None
+    assert far is not None
+    assert far / near == pytest.approx(100.0**-0.32)
+
+
+def test_a_short_horizon_shortens_the_probes() -> None:
+    found = found_of(Quadratic(), horizon=20)
+    assert max(probe.steps for probe in found.probes) == 20
+
+
+def test_progress_is_told_after_every_update() -> None:
+    told: list[tuple[int, str]] = []
+    training = Quadratic()
+    found = find(
+        training.step,
+        training.again,
+        tell=lambda progress: told.append((progress.steps, progress.phase)),
+    )
+    assert [steps for steps, _ in told] == list(range(1, found.steps + 1))
+    assert {phase for _, phase in told} == {"ramp", "probe"}
+
+
+def test_a_ramp_stops_soon_after_the_training_breaks() -> None:
+    found = found_of(Quadratic(curvature=1e4))
+    assert found.curve is not None
+    assert len(found.curve.lrs) < 80
+    assert found.curve.lrs[-1] < 1.0
+
+
+def test_a_result_survives_json() -> None:
+    found = found_of(Quadratic(noise=0.1))
+    assert Found.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_an_error_within_the_step_comes_out() -> None:
+    def step(lr: float) -> float:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        find(step, lambda stream: None)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"steps": 0}, "find.steps must be an int >= 1"),
+        ({"steps": True}, "find.steps must be an int >= 1"),
+        ({"low": 0.0}, "find.low must be finite and > 0"),
+        ({"high": math.inf}, "find.high must be finite and > 0"),
+        ({"low": 1.0, "high": 0.5}, "find.high must be greater than `low`"),
+        ({"horizon": 0}, "find.horizon must be an int >= 1"),
+    ],
+)
+def test_what_is_out_of_range_is_refused(
+    options: dict[str, object], match: str
+) -> None:
+    with pytest.raises(FinderError, match=match):
+        found_of(Quadratic(), **options)
