@@ -80,6 +80,16 @@ _NAMES = {
     "check": "planner.check",
     "load_recipe": "planner.recipe_file",
     "parse_recipe": "planner.recipe_file",
+    "Advice": "planner.recipes.advice",
+    "ScaledRecipe": "planner.scaling.scaled",
+    "StepPlan": "planner.scaling.steps",
+    "effective_batch": "planner.scaling.counting",
+    "plan_steps": "planner.scaling.steps",
+    "recipe": "planner.recipes.recipe",
+    "scale": "planner.scaling.scale",
+    "scale_horizon": "planner.scaling.longer",
+    "Validation": "planner.scaling.validation",
+    "validate": "planner.scaling.validation",
     "Conversion": "adapters.convert",
     "Exported": "adapters.convert",
     "TorchLambda": "adapters.convert",
@@ -138,6 +148,16 @@ if TYPE_CHECKING:
     from stepsize.planner.recipe_file import RecipeRule as RecipeRule
     from stepsize.planner.recipe_file import load_recipe as load_recipe
     from stepsize.planner.recipe_file import parse_recipe as parse_recipe
+    from stepsize.planner.recipes.advice import Advice as Advice
+    from stepsize.planner.recipes.recipe import recipe as recipe
+    from stepsize.planner.scaling.counting import effective_batch as effective_batch
+    from stepsize.planner.scaling.longer import scale_horizon as scale_horizon
+    from stepsize.planner.scaling.scale import scale as scale
+    from stepsize.planner.scaling.scaled import ScaledRecipe as ScaledRecipe
+    from stepsize.planner.scaling.steps import StepPlan as StepPlan
+    from stepsize.planner.scaling.steps import plan_steps as plan_steps
+    from stepsize.planner.scaling.validation import Validation as Validation
+    from stepsize.planner.scaling.validation import validate as validate
     from stepsize.schedules.combinators import clip as clip
     from stepsize.schedules.combinators import jump as jump
     from stepsize.schedules.combinators import reverse as reverse

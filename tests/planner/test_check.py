@@ -76,6 +76,13 @@ def test_where_it_is() -> None:
     assert str(found).startswith("SS103 error: the last 500 updates")
 
 
+def test_what_lies_beyond_the_run_is_cut_at_its_end() -> None:
+    beyond = ss.repeat(ss.hold(1), 64) >> ss.hold()
+    found = check(ss.join(beyond, ss.hold(), at=[0]), total_steps=1)
+    (empty,) = [one for one in found if one.code == "SS209"]
+    assert empty.span == (1, 1)
+
+
 def test_one_dead_update_is_a_warning() -> None:
     (found,) = check(1e-3 * ss.cosine(99), total_steps=100)
     assert (found.code, found.severity) == ("SS103", "warning")

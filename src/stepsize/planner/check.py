@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from stepsize.errors import (
     InvalidScheduleError,
@@ -109,7 +110,8 @@ def check(
     else:
         for rule in RULES:
             found += rule(s)
-    kept = [one for one in found if one.code not in left_out]
+    total = run.total_steps
+    kept = [_within(one, total) for one in found if one.code not in left_out]
     return tuple(sorted(kept, key=_order))
 
 
@@ -156,6 +158,13 @@ def _failed_function(error: Exception) -> Finding:
         f"a function in it fails: {type(error).__name__}: {error}",
         "it is called with the step as a number, from 0 to its length",
     )
+
+
+def _within(one: Finding, total: int | None) -> Finding:
+    """Cut what a finding concerns at the run's end: an operand may lie beyond it."""
+    if one.span is None or total is None or one.span[1] <= total:
+        return one
+    return replace(one, span=(min(one.span[0], total), total))
 
 
 def _order(one: Finding) -> tuple[int, int, str]:
