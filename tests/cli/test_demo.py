@@ -33,6 +33,8 @@ def test_the_demo_writes_one_page_and_one_file_for_all(
         run(monkeypatch, tmp_path)
     assert not stop.value.code
     out, err = capsys.readouterr()
+    assert err.startswith("finding the rate of digits")
+    assert out.startswith("digits: lr 0.")
     assert "digits 30 updates a run" in out
     assert "mnist5k 30 updates a run" in out
     assert f"Report:  {tmp_path}/report.html" in err
@@ -54,3 +56,10 @@ def test_what_was_trained_is_not_lost_if_a_later_one_fails(
     assert "got 'imagenet'" in capsys.readouterr().err
     (done,) = load(tmp_path / "results.json").comparisons
     assert done.subject.name == "digits"
+
+
+def test_the_rate_that_the_demo_finds_is_one_that_the_grid_finds_good() -> None:
+    found = demo.found()
+    assert found.status == "ok"
+    assert found.suggestion is not None
+    assert 0.03 <= found.suggestion <= 0.5

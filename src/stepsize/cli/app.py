@@ -6,7 +6,20 @@ from typing import Annotated, Any, final
 import typer
 from typer.core import TyperGroup
 
-from stepsize.cli import check, compare, convert, demo, diff, shapes, show
+from stepsize.cli import (
+    check,
+    compare,
+    convert,
+    demo,
+    diff,
+    find,
+    guard,
+    recipe,
+    scale,
+    shapes,
+    show,
+    steps,
+)
 
 __all__ = ["app"]
 
@@ -39,6 +52,11 @@ app.command("show")(show.show)
 app.command("check")(check.check)
 app.command("diff")(diff.diff)
 app.command("shapes")(shapes.shapes)
+app.command("find")(find.find)
+app.command("advise")(recipe.recipe)
+app.command("scale")(scale.scale)
+app.command("steps")(steps.steps)
+app.add_typer(guard.app, name="guard")
 
 
 def _version(wanted: bool) -> None:

@@ -39,7 +39,7 @@ def static(curves: Sequence[Curve]) -> "Static":
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise _missing("--png and --svg need matplotlib") from error
+        raise missing("--png and --svg need matplotlib") from error
     figure = Figure(figsize=(9, 4.8), dpi=120, layout="constrained")
     axes = figure.subplots()
     for index, curve in enumerate(curves):
@@ -91,7 +91,7 @@ def interactive(curves: Sequence[Curve]) -> "Interactive":
     try:
         from plotly.graph_objects import Figure, Scatter
     except ImportError as error:
-        raise _missing("--html needs plotly") from error
+        raise missing("--html needs plotly") from error
     log = spans_decades(curves)
     figure = Figure()
     for index, curve in enumerate(curves):
@@ -132,8 +132,6 @@ def interactive(curves: Sequence[Curve]) -> "Interactive":
 def page(curves: Sequence[Curve], title: str) -> bytes:
     """Return one HTML page with everything in it, which opens without a network."""
     figure = interactive(curves)
-    from plotly.offline import get_plotlyjs
-
     labelled = len(curves) > 1
     texts = [f"{c.label}: {c.text}" if labelled else c.text for c in curves]
     head = "".join(f"<th>{escape(name)}</th>" for name in _heads(curves))
@@ -141,13 +139,21 @@ def page(curves: Sequence[Curve], title: str) -> bytes:
         f"<tr><td>{t}</td>" + "".join(f"<td>{at(c, t):.6g}</td>" for c in curves)
         for t in key_steps(curves)
     )
+    table = f"<table><tr>{head}</tr>{body}</table>"
+    return whole_page(figure, title, "\n".join(texts), table)
+
+
+def whole_page(figure: "Interactive", title: str, text: str, table: str) -> bytes:
+    """Return a page with a figure, text above it, and a table below, in HTML."""
+    from plotly.offline import get_plotlyjs
+
     template = files("stepsize.cli").joinpath("page.html").read_text("utf-8")
     return (
         Template(template)
         .substitute(
             title=escape(title),
-            texts=escape("\n".join(texts)),
-            table=f"<table><tr>{head}</tr>{body}</table>",
+            texts=escape(text),
+            table=table,
             plotly=get_plotlyjs().replace("</script", "<\\/script"),
             # "<" would end the script element early.
             data=figure.to_json(engine="json").replace("<", "\\u003c"),
@@ -166,5 +172,6 @@ def _lowest(curves: Sequence[Curve]) -> float:
     return min(v for curve in curves for v in curve.values if v > high * 1e-12)
 
 
-def _missing(what: str) -> FrameworkMissingError:
+def missing(what: str) -> FrameworkMissingError:
+    """Word that a package is not installed."""
     return FrameworkMissingError(f"{what}. hint: pip install 'stepsize[plot]'")

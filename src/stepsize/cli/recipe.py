@@ -1,0 +1,139 @@
+"""`stepsize advise`: a reasoned start for a run, from flags or asked one by one."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stepsize.cli.inputs import (
+    AsJson,
+    Epochs,
+    Output,
+    StepsPerEpoch,
+    TokensPerStep,
+    Total,
+    horizon_of,
+)
+from stepsize.cli.steps import Accumulation, Batch, MicroBatch, WorldSize
+
+
+def recipe(  # noqa: PLR0917 - typer calls it by name
+    task: Annotated[
+        str | None, typer.Option(help="general, vision or language.")
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="Its name, as in AdamW.")
+    ] = None,
+    pretrained: Annotated[
+        str | None, typer.Option(help="no, yes or lora.", metavar="no|yes|lora")
+    ] = None,
+    total_steps: Total = None,
+    epochs: Epochs = None,
+    steps_per_epoch: StepsPerEpoch = None,
+    tokens_per_step: TokensPerStep = None,
+    batch: Batch = None,
+    micro_batch: MicroBatch = None,
+    accumulation: Accumulation = None,
+    world_size: WorldSize = None,
+    parameters: Annotated[
+        float | None, typer.Option(help="Parameters of the model, as in 125e6.")
+    ] = None,
+    peak_lr: Annotated[
+        float | None, typer.Option(help="The peak rate, if a finder gave it.")
+    ] = None,
+    style: Annotated[
+        str,
+        typer.Option(help="auto, cosine, linear, wsd, restarts, step or constant."),
+    ] = "auto",
+    extendable: Annotated[
+        bool, typer.Option("--extendable", help="The run may go on after its end.")
+    ] = False,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask for what is not said, one by one.")
+    ] = False,
+    yaml: Annotated[
+        Path | None, typer.Option("--yaml", metavar="FILE", help="Write the recipe.")
+    ] = None,
+    json: AsJson = False,
+    output: Output = None,
+) -> None:
+    """Advise on a run: schedule, peak rate, warmup, with reasons and sources."""
+    if output is not None and not json:
+        raise typer.BadParameter("needs --json", param_hint="--output")
+    said: dict[str, Any] = {
+        "task": task,
+        "optimizer": optimizer,
+        "pretrained": pretrained,
+        "total_steps": total_steps,
+        "batch": batch,
+        "parameters": parameters,
+    }
+    if ask:
+        said = _asked(said, epochs is not None, micro_batch is not None)
+    from stepsize.cli import screens
+    from stepsize.planner.recipes.recipe import recipe as advise
+    from stepsize.planner.scaling import effective_batch
+
+    sized = said["batch"] is not None or micro_batch is not None
+    if not sized and (accumulation is not None or world_size is not None):
+        raise typer.BadParameter("needs --micro-batch or --batch", param_hint="--batch")
+    advice = advise(
+        said["task"] or "general",
+        optimizer=said["optimizer"] or "AdamW",
+        horizon=horizon_of(
+            said["total_steps"], epochs, steps_per_epoch, tokens_per_step
+        ),
+        batch=effective_batch(
+            batch=said["batch"],
+            micro_batch=micro_batch,
+            accumulation=accumulation,
+            world_size=world_size,
+        )
+        if sized
+        else None,
+        model=said["parameters"],
+        pretrained=_pretrained(said["pretrained"]),
+        peak_lr=peak_lr,
+        style=style,
+        extendable=extendable,
+    )
+    text = screens.to_json(advice.to_dict()) if json else f"{advice}\n"
+    screens.write_data(text, output)
+    if yaml is not None:
+        screens.say(f"wrote {advice.recipe.save(yaml)}")
+
+
+def _pretrained(text: str | None) -> bool | str:
+    known: dict[str | None, bool | str] = {
+        None: False,
+        "no": False,
+        "yes": True,
+        "lora": "lora",
+    }
+    if text not in known:
+        raise typer.BadParameter("write no, yes or lora", param_hint="--pretrained")
+    return known[text]
+
+
+_QUESTIONS: dict[str, tuple[str, str, type]] = {
+    "task": ("What is it: general, vision or language?", "general", str),
+    "optimizer": ("Which optimizer?", "AdamW", str),
+    "pretrained": ("Is it pretrained: no, yes or lora?", "no", str),
+    "total_steps": ("How many updates? (0: the end is open)", "0", int),
+    "batch": ("How many samples in an update? (0: not known)", "0", int),
+    "parameters": ("How many parameters has the model? (0: not known)", "0", float),
+}
+
+
+def _asked(said: dict[str, Any], has_epochs: bool, has_batch: bool) -> dict[str, Any]:
+    """Return what was said, and the answers to what was not; questions go to stderr."""
+    if not sys.stdin.readable():
+        raise typer.BadParameter("needs an input to read from", param_hint="--ask")
+    found = dict(said)
+    known = {"total_steps": has_epochs, "batch": has_batch}
+    for name, (question, default, kind) in _QUESTIONS.items():
+        if said[name] is None and not known.get(name, False):
+            answer = typer.prompt(question, default=default, type=kind, err=True)
+            found[name] = answer or None
+    return found

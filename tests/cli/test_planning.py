@@ -1,0 +1,85 @@
+"""The commands `advise`, `scale` and `steps`."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import Terminal
+
+from stepsize.planner.recipe_file import load_recipe
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Terminal:
+    return Terminal(monkeypatch, capsys, tmp_path)
+
+
+def test_steps(run: Terminal) -> None:
+    args = ["steps", "--dataset-size", "50000", "--epochs", "10", "--warmup", "5%"]
+    split = [*args, "--micro-batch", "16", "--accumulation", "8", "--world-size", "2"]
+    code, out, _ = run(*split, "--json")
+    assert code == 0
+    plan = json.loads(out)
+    assert (plan["batch"], plan["total_steps"], plan["warmup_steps"]) == (256, 1960, 98)
+    _, shown, _ = run(*split)
+    assert "deepspeed: train_batch_size=256" in shown
+
+
+def test_advise_writes_a_file_that_scale_and_check_read(run: Terminal) -> None:
+    said = ["--task", "vision", "--optimizer", "sgd+momentum", "--batch", "256"]
+    made = ["--total-steps", "8000", "--yaml", "stepsize.yaml"]
+    code, out, err = run("advise", *said, *made)
+    assert (code, err) == (0, "wrote stepsize.yaml\n")
+    assert "source: Goyal et al. 2017" in out
+    assert load_recipe("stepsize.yaml").optimizer == "sgd+momentum"
+    code, out, err = run("scale", "stepsize.yaml", "--batch", "1024", "--yaml=b.yaml")
+    assert (code, err) == (0, "wrote b.yaml\n")
+    assert "lr = 0.4 (was 0.1" in out
+    run_of = load_recipe("b.yaml").horizon
+    assert run_of is not None
+    assert run_of.total_steps == 2000
+    split = ["--micro-batch", "64", "--accumulation", "8", "--world-size", "2"]
+    _, out, _ = run("scale", "stepsize.yaml", *split, "--json")
+    assert json.loads(out)["changes"][0]["value"] == 0.4
+    assert run("check", "b.yaml")[0] == 0
+
+
+def test_advise_asks_for_what_is_not_said(
+    run: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = "language\nAdamW\nno\n20000\n256\n125e6\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answers))
+    code, out, err = run("advise", "--ask", "--json")
+    assert code == 0
+    said = json.loads(out)  # the questions are not in the data
+    assert said["recipe"]["lr"] == '6e-4 * warmup("1%") >> decay()'
+    assert "Which optimizer?" in err
+    monkeypatch.setattr(sys, "stdin", io.StringIO("AdamW\nno\n256\n125e6\n"))
+    known = ["--task", "language", "--total-steps", "20000"]
+    _, out, _ = run("advise", "--ask", "--json", *known)
+    assert json.loads(out) == said
+
+
+def test_contradictions_are_one_clear_error(run: Terminal) -> None:
+    clash = ["--batch", "256", "--micro-batch", "3"]
+    code, out, err = run("steps", "--dataset-size", "5000", "--epochs", "1", *clash)
+    assert (code, out) == (1, "")
+    assert "equal micro_batch * accumulation * world_size = 3; got 256" in err
+    assert run("advise", "--world-size", "8")[0] == 2
+    assert run("advise", "--pretrained", "maybe")[0] == 2
+    assert run("advise", "--output", "x.json")[0] == 2
+    code, _, err = run("advise", "--optimizer", "nobody's")
+    assert code == 1
+    assert "recipe.optimizer must be" in err
+
+
+def test_scale_to_another_length(run: Terminal) -> None:
+    said = ["--task", "language", "--total-steps", "10000", "--yaml", "r.yaml"]
+    assert run("advise", *said)[0] == 0
+    _, out, _ = run("scale", "r.yaml", "--to-steps", "40000")
+    assert out.startswith("updates x 4, rule: token horizon")
+    assert run("scale", "r.yaml", "--to-steps", "4", "--batch", "8")[0] == 2
