@@ -16,8 +16,8 @@ NOTES = (
     "updates that a rewind takes back are not made again.",
     "Aims count all runs of a group, those that would have survived alone among them; "
     "the table of harm says how many those are.",
-    'The tasks of the half "check" were set aside while the guard was built; the last '
-    "changes (a milder cut, the calm kept over a rewind) were made after a look at all.",
+    'The tasks of the half "check" were set aside while the guard was built; its '
+    "last changes (a milder cut, calm kept over a rewind) came after a look at all.",
 )
 
 GROUPS = ("start", "burst", "hidden burst", "broken", "data")
