@@ -17,8 +17,8 @@ _DIVERGED = 0.99
 OVERFIT = 0.06
 
 _HEAD = (
-    "| finder | mean regret | ± | 95th percentile | worst | diverging | "
-    "spread, decades | updates |\n|---|---|---|---|---|---|---|---|"
+    "| finder | mean regret | ± | 95th percentile | worst | diverging | none | "
+    "spread, decades | updates |\n|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -39,12 +39,13 @@ def _row(finder: str, said: Sequence[Suggestion]) -> str:
     means = np.array([values.mean() for values in regrets.values()])
     every = np.concatenate(list(regrets.values()))
     error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else 0.0
-    diverged = int((every >= _DIVERGED).sum())
+    without = sum(each.lr is None for each in mine)
+    diverged = sum(each.lr is not None and each.regret >= _DIVERGED for each in mine)
     steps = float(np.mean([each.steps for each in mine]))
     return (
         f"| {finder} | {means.mean():.3f} | {error:.3f} | "
         f"{np.percentile(every, 95):.3f} | {every.max():.3f} | "
-        f"{diverged} of {len(every)} | {_spread(mine):.2f} | {steps:.0f} |"
+        f"{diverged} of {len(every)} | {without} | {_spread(mine):.2f} | {steps:.0f} |"
     )
 
 

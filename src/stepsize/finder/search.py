@@ -134,7 +134,8 @@ class _Search:
                 "nothing."
             )
             return self._nothing("no_descent", reason)
-        climb(first, place(self._ceiling()) - _BELOW, 2)
+        start = max(place(self._ceiling()) - _BELOW, first.bounds[0])
+        climb(first, start, 2)
         best = first.best()
         if best is None:
             return self._nothing("no_descent", "Every probe broke.")
@@ -186,7 +187,10 @@ class _Search:
             return
         still = self.training.probe(self.curve.lrs[0], best.length, best.stream)
         gap, error = still.score - best.score, error_of(best, still)
-        self.clear = gap / error if error > 0.0 else math.copysign(math.inf, gap)
+        if error > 0.0:
+            self.clear = gap / error
+        else:
+            self.clear = math.inf if gap > 0.0 else 0.0
         if self.clear < _CLEAR:
             self.reasons.append(
                 f"Probes at {best.lr:.3g} and at {still.lr:.3g}, on the same batches, "
