@@ -13,7 +13,15 @@ from typing import Any
 from benchmarks.results import Part, environment
 from benchmarks.show import console, show
 
-PARTS = ("steps", "values", "imports", "population", "overhead", "find_overhead", "guard")
+PARTS = (
+    "steps",
+    "values",
+    "imports",
+    "population",
+    "overhead",
+    "find_overhead",
+    "guard",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

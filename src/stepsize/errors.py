@@ -4,7 +4,7 @@
     ├── InvalidScheduleError (ValueError)   a schedule, or its text, breaks a rule
     │   └── UnresolvedError                 it was called before its length was known
     ├── UnitError (ValueError)              a unit lacks its conversion, or is unknown
-    ├── FinderError (ValueError)            a search for a rate, or its curve, is unsound
+    ├── FinderError (ValueError)            a search for a rate, or its curve, is wrong
     ├── FitError                            a loss law could not be fitted
     ├── ProofError                          a comparison could not be run
     ├── LedgerError                         a record could not be written or read

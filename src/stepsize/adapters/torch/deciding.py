@@ -144,12 +144,13 @@ class Deciding:
             skipped = scheduler.skipped > self._skipped
             self._skipped = scheduler.skipped
             self._readings.attempt(loss, skipped=skipped)
-            return self._stuck(scheduler)
+            rewound: Rewound | None = self._stuck(scheduler)
+            return rewound
         self._seen = update
         urgent = self._readings.update(update, loss)
         if update < self._due and (not urgent or self.ranks is not None):
             return None
-        rewound: Rewound | None = self._flush(scheduler)
+        rewound = self._flush(scheduler)
         return rewound
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
