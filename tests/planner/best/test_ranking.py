@@ -1,0 +1,88 @@
+"""Ranking, and when to start a cooldown."""
+
+import numpy as np
+import pytest
+from tests.planner.fit.curves import TRUTH, curve, rates
+
+import stepsize as ss
+from stepsize.errors import FitError
+from stepsize.planner import FittedLaw, fit, rank
+from stepsize.planner.best.cooldown import cooldown_advice
+
+RISE = 1e-3 * ss.warmup(200)
+SCHEDULES = {
+    "constant": RISE >> ss.hold(),
+    "short": RISE >> ss.hold() >> ss.decay("5%", shape="linear"),
+    "medium": RISE >> ss.hold() >> ss.decay("30%", shape="linear"),
+    "long": RISE >> ss.linear(),
+}
+
+
+@pytest.fixture(scope="module")
+def law() -> FittedLaw:
+    return fit([curve("constant"), curve("0.2")])
+
+
+def test_best_first_and_the_truth_agrees(law: FittedLaw) -> None:
+    ranked = rank(law, SCHEDULES, steps=10_000)
+    real = {
+        name: TRUTH.loss(
+            np.array(one.resolve(total_steps=10_000).block(0, 10_000)), [10_000]
+        )[0]
+        for name, one in SCHEDULES.items()
+    }
+    assert [one.name for one in ranked] == sorted(real, key=lambda name: real[name])
+    assert sum(one.p_best for one in ranked) == pytest.approx(1.0)
+    assert ranked[0].p_best == max(one.p_best for one in ranked)
+    for one in ranked:
+        assert one.low < real[one.name] < one.high
+
+
+def test_equal_schedules_share_their_chance(law: FittedLaw) -> None:
+    same = {"a": SCHEDULES["medium"], "b": SCHEDULES["medium"]}
+    ranked = rank(law, same, steps=5000)
+    assert [one.p_best for one in ranked] == [0.5, 0.5]
+
+
+def test_a_list_is_named_by_its_texts(law: FittedLaw) -> None:
+    ranked = rank(law, [RISE >> ss.cosine()], horizon=ss.Horizon(steps=3000))
+    assert ranked[0].name == str(RISE >> ss.cosine())
+    assert ranked[0].steps == 3000
+
+
+def test_what_cannot_be_ranked(law: FittedLaw) -> None:
+    with pytest.raises(FitError, match=r"be at least one"):
+        rank(law, {}, steps=10)
+    with pytest.raises(FitError, match=r"schedule 'x' must be a Schedule"):
+        rank(law, {"x": 3}, steps=10)  # type: ignore[dict-item]  # wrong on purpose
+    with pytest.raises(FitError, match=r"have a length.*say steps=N"):
+        rank(law, {"x": ss.constant(0.1)})
+
+
+def test_cooldown_advice(law: FittedLaw) -> None:
+    made = rates("constant")[:5000]
+    advice = cooldown_advice(law, made, total_steps=10_000)
+    assert advice.identifiable
+    assert [one.updates for one in advice.starts] == [250, 500, 1000, 1500, 2500, 5000]
+    means = [one.mean for one in advice.starts]
+    assert means == sorted(means, reverse=True)
+    tenth = advice.starts[1]
+    full = rates("constant", steps=5500)
+    full[5000:] *= 1 - np.arange(500) / 500
+    assert tenth.low < TRUTH.loss(full, [5500])[0] < tenth.high
+    assert tenth.worth > 0
+    assert advice.best_start is not None
+    assert 5000 <= advice.best_start < 10_000
+    assert cooldown_advice(law, made).best_start is None
+
+
+def test_advice_without_a_decay_says_so() -> None:
+    law = fit([curve("constant")])
+    assert not cooldown_advice(law, rates("constant")).identifiable
+
+
+def test_advice_checks_its_input(law: FittedLaw) -> None:
+    with pytest.raises(FitError, match=r"not have ended at a rate of 0"):
+        cooldown_advice(law, np.array([0.1, 0.0]))
+    with pytest.raises(FitError, match=r"be more than the updates made, 10000"):
+        cooldown_advice(law, rates("constant"), total_steps=9000)

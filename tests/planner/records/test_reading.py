@@ -1,0 +1,163 @@
+"""Runs are read from every kind of file, and what is wrong with one is said."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stepsize as ss
+from stepsize.errors import FitError
+from stepsize.planner.records import read_run
+
+STEPS = [100, 200, 300, 400]
+RATES = [1e-3, 1e-3, 1e-3, 5e-4]
+LOSSES = [4.0, 3.5, 3.2, 3.0]
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def rows(**more: list[Any]) -> list[dict[str, Any]]:
+    columns = {"step": STEPS, "lr": RATES, "loss": LOSSES} | more
+    return [
+        dict(zip(columns, values, strict=True))
+        for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def csv_of(listed: list[dict[str, Any]]) -> str:
+    lines = [",".join(listed[0])]
+    lines += [",".join(str(value) for value in row.values()) for row in listed]
+    return "\n".join(lines) + "\n"
+
+
+METRICS = [
+    {"key": key, "value": value, "step": step, "timestamp": 0}
+    for key, values in (("loss", LOSSES), ("lr", RATES))
+    for step, value in zip(STEPS, values, strict=True)
+]
+FILES = {
+    "run.csv": csv_of(rows()),
+    "bom.csv": "\ufeff" + csv_of(rows()),
+    "wandb.csv": "Step,quiet-1 - loss,quiet-1 - loss__MIN,quiet-1 - lr\n"
+    + "".join(
+        f"{at},{loss},{loss},{lr}\n"
+        for at, loss, lr in zip(STEPS, LOSSES, RATES, strict=True)
+    ),
+    "rows.json": json.dumps(rows()),
+    "columns.json": json.dumps({"step": STEPS, "lr": RATES, "loss": LOSSES}),
+    "trainer.json": json.dumps({"log_history": rows(), "epoch": 1}),
+    "mlflow.json": json.dumps(METRICS),
+    "mlflow.jsonl": "\n".join(map(json.dumps, METRICS)),
+    "lines.jsonl": "\n".join(map(json.dumps, rows())) + "\n\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_forms(tmp_path: Path, name: str) -> None:
+    curve = read_run(write(tmp_path, name, FILES[name]))
+    assert curve.steps.tolist() == STEPS
+    assert curve.losses.tolist() == LOSSES
+    assert curve.rates[[0, 100, 350, 400]].tolist() == [1e-3, 1e-3, 7.5e-4, 5e-4]
+    assert curve.name == name
+
+
+def test_tensorboard(tmp_path: Path) -> None:
+    writers = pytest.importorskip(
+        "tensorboard.summary.writer.event_file_writer", reason="needs tensorboard"
+    )
+    events = import_module("tensorboard.compat.proto.event_pb2")
+    summaries = import_module("tensorboard.compat.proto.summary_pb2")
+
+    writer = writers.EventFileWriter(str(tmp_path))
+    for row in rows():
+        for tag in ("loss", "lr"):
+            value = summaries.Summary.Value(tag=tag, simple_value=row[tag])
+            summary = summaries.Summary(value=[value])
+            event = events.Event(step=row["step"], summary=summary)
+            writer.add_event(event)
+    writer.close()
+    curve = read_run(tmp_path)
+    assert curve.steps.tolist() == STEPS
+    assert curve.losses == pytest.approx(LOSSES)
+    assert curve.rates[400] == pytest.approx(5e-4)
+
+
+def test_rates_from_a_schedule(tmp_path: Path) -> None:
+    path = write(tmp_path, "run.csv", csv_of([{"step": 5, "loss": 1.0}] * 1))
+    schedule = (0.1 * ss.linear()).resolve(total_steps=10)
+    curve = read_run(path, schedule=schedule)
+    assert curve.rates == pytest.approx(schedule.block(0, 6))
+
+
+def test_rows_without_a_loss_are_no_points(tmp_path: Path) -> None:
+    listed = rows()
+    listed[1]["loss"] = ""
+    curve = read_run(write(tmp_path, "run.csv", csv_of(listed)))
+    assert curve.steps.tolist() == [100, 300, 400]
+
+
+def test_named_columns(tmp_path: Path) -> None:
+    listed = [{"t": r["step"], "ppl": r["loss"], "eta": r["lr"]} for r in rows()]
+    path = write(tmp_path, "run.csv", csv_of(listed))
+    curve = read_run(path, step="t", loss="ppl", rate="eta")
+    assert curve.losses.tolist() == LOSSES
+    with pytest.raises(FitError, match=r"column 'step'; got 't, ppl, eta'"):
+        read_run(path)
+
+
+def test_validation_and_training_are_not_mixed(tmp_path: Path) -> None:
+    both = rows(val_loss=[x + 0.1 for x in LOSSES])
+    path = write(tmp_path, "run.csv", csv_of(both))
+    with pytest.raises(FitError, match=r"not mixed; got 'val_loss and loss'"):
+        read_run(path)
+    curve = read_run(path, loss="val_loss")
+    assert curve.losses == pytest.approx(np.array(LOSSES) + 0.1)
+
+
+def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
+    text = csv_of(rows()).replace("3.2", "nan")
+    with pytest.raises(FitError, match=r"finite and > 0; at step 300"):
+        read_run(write(tmp_path, "run.csv", text))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "match"),
+    [
+        ("a.csv", "step,loss,lr\n", r"a header and at least one row"),
+        ("a.csv", "step,loss,lr\n1,2\n", r"3 fields a row; row 2 has not"),
+        ("a.csv", "step,lr\n1,2\n", r"have a column 'val_loss'"),
+        ("a.csv", "step,loss\n100,2\n", r"no column of them is there.*--run-schedule"),
+        ("a.csv", "step,loss,lr\n100,2,\n", r"have the rates"),
+        ("a.csv", "step,loss,lr\n1,,0.1\n", r"both a step and a loss"),
+        ("a.csv", "step,loss,lr\n1,3,0.1\n900,2,0.1\n", r"at least every 25%"),
+        ("a.csv", "step,loss,lr\n1,3,inf\n2,2,0.1\n", r"rates must be finite"),
+        ("a.csv", "step,loss,lr\n0,3,0.1\n", r"the last of them >= 1"),
+        ("a.json", "{", r"is no JSON"),
+        ("a.json", "3", r"a list of rows"),
+        ("a.json", '{"a": [1], "b": [1, 2]}', r"a list of rows"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    tmp_path: Path, name: str, text: str, match: str
+) -> None:
+    with pytest.raises(FitError, match=match):
+        read_run(write(tmp_path, name, text))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FitError, match=r"cannot be read: .*No such file"):
+        read_run(tmp_path / "none.csv")
+    with pytest.raises(FitError, match=r"cannot be read"):
+        read_run(write_bytes(tmp_path / "a.csv", b"\xff\xfe\x00"))
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
