@@ -13,7 +13,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all soak cover check format bench bench-guard docs changelog clean
+.PHONY: help demo test test-all soak cover check format bench bench-guard curves docs changelog clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -50,6 +50,9 @@ bench: $(VENV)/.bench ## time and harm against hand-written loops and other libr
 
 bench-guard: $(VENV)/.bench ## all runs of the guard's benchmark: two hours
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.guard
+
+curves: $(VENV)/.bench ## train the curves that the laws are tested on again: 40 minutes
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.laws.bank
 
 docs: $(VENV)/.docs ## the documentation, into site/
 	@$(BIN)/mkdocs build --quiet --strict

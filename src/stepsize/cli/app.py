@@ -10,10 +10,13 @@ from stepsize.cli import (
     check,
     compare,
     convert,
+    cooldown_advice,
     demo,
     diff,
     find,
     guard,
+    plan,
+    predict,
     recipe,
     scale,
     shapes,
@@ -56,6 +59,9 @@ app.command("find")(find.find)
 app.command("advise")(recipe.recipe)
 app.command("scale")(scale.scale)
 app.command("steps")(steps.steps)
+app.command("predict")(predict.predict)
+app.command("plan")(plan.plan)
+app.command("cooldown-advice")(cooldown_advice.cooldown_advice)
 app.add_typer(guard.app, name="guard")
 
 

@@ -5,7 +5,9 @@ observation to the next state and the changes asked for. Nothing here owns an op
 a file or a clock; nothing here applies a change.
 """
 
+from stepsize.control.policies.advise import CooldownWhen
 from stepsize.control.policies.deadline import Deadline
+from stepsize.control.policies.forecast import Forecast
 from stepsize.control.policies.greedy import Greedy
 from stepsize.control.policies.on_plateau import CooldownOnPlateau, RestartOnPlateau
 from stepsize.control.policies.plateau import Plateau
@@ -22,8 +24,10 @@ from stepsize.control.policies.together import Together, from_dict
 __all__ = [
     "Change",
     "CooldownOnPlateau",
+    "CooldownWhen",
     "Deadline",
     "Decision",
+    "Forecast",
     "Greedy",
     "Observation",
     "Plateau",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self, final
 
 from stepsize.control.events import Event
+from stepsize.control.policies.advise import CooldownWhen
 from stepsize.control.policies.deadline import Deadline
 from stepsize.control.policies.greedy import Greedy
 from stepsize.control.policies.on_plateau import CooldownOnPlateau, RestartOnPlateau
@@ -144,6 +145,7 @@ class Together:
 
 _BUILT_IN: tuple[type[Policy], ...] = (
     CooldownOnPlateau,
+    CooldownWhen,
     Deadline,
     Greedy,
     Plateau,
@@ -163,7 +165,10 @@ def from_dict(plain: Mapping[str, Any]) -> Policy:
         >>> from_dict(Plateau("loss").to_dict()) == Plateau("loss")
         True
     """
-    known = {policy.__name__: policy for policy in _BUILT_IN}
+    from stepsize.control.guard.guard import Guard  # which needs this package
+
+    built_in: tuple[type[Policy], ...] = (*_BUILT_IN, Guard)
+    known = {policy.__name__: policy for policy in built_in}
     name = plain.get("policy") if isinstance(plain, Mapping) else None
     if name not in known:
         rule = f"be a mapping whose policy is one of {', '.join(known)}"

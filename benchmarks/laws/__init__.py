@@ -1,0 +1,1 @@
+"""Loss laws measured: on recorded language models, and on a bank trained here."""

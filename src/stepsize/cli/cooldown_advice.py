@@ -1,0 +1,85 @@
+"""`stepsize cooldown-advice`: start the cooldown now, or later?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stepsize.cli.fitting import (
+    LossColumn,
+    RateColumn,
+    RunSchedule,
+    RunSteps,
+    StepColumn,
+    WeightDecay,
+    fitted,
+    read_runs,
+)
+from stepsize.cli.inputs import AsJson, Output, Total
+
+
+def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The run so far; as for predict.")
+    ],
+    others: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[OTHER...]", help="Other runs of the model, one with a decay."
+        ),
+    ] = None,
+    total_steps: Total = None,
+    shape: Annotated[str, typer.Option(help="Of the cooldown.")] = "linear",
+    step: StepColumn = None,
+    loss: LossColumn = None,
+    rate: RateColumn = None,
+    run_schedule: RunSchedule = None,
+    run_steps: RunSteps = None,
+    weight_decay: WeightDecay = None,
+    json: AsJson = False,
+    output: Output = None,
+) -> None:
+    """Predict what a cooldown from now would give, and what waiting is worth.
+
+    stepsize cooldown-advice run.csv probe.csv --total-steps 50000
+    """
+    if output is not None and not json:
+        raise typer.BadParameter("needs --json", param_hint="--output")
+    curves = read_runs(
+        [run, *(others or [])],
+        step=step,
+        loss=loss,
+        rate=rate,
+        run_schedule=run_schedule,
+        run_steps=run_steps,
+    )
+    law = fitted(curves, weight_decay)
+    from stepsize.cli import screens
+    from stepsize.planner.best import cooldown
+
+    rates = curves[0].rates[: int(curves[0].steps[-1])]
+    advice = cooldown.cooldown_advice(law, rates, total_steps=total_steps, shape=shape)
+    if json:
+        plain = advice._asdict() | {"starts": [one._asdict() for one in advice.starts]}
+        screens.write_data(screens.to_json(plain | {"notes": law.diagnosis}), output)
+        return
+    out = screens.console()
+    out.print(f"{run.name}: {advice.made} updates made")
+    table = screens.table(
+        "cooldown from now", "loss", "90 % interval", "worth of 1000 updates more"
+    )
+    for one in advice.starts:
+        table.add_row(
+            f"{one.updates}",
+            f"{one.mean:.4f}",
+            f"{one.low:.4f} to {one.high:.4f}",
+            f"{1000 * one.worth:.4f}",
+        )
+    out.print(table)
+    if advice.best_start is not None and advice.best_loss is not None:
+        out.print(
+            f"of {total_steps} updates: start at {advice.best_start}, over "
+            f"{(total_steps or 0) - advice.best_start}, for {advice.best_loss:.4f}"
+        )
+    if not advice.identifiable:
+        out.print("not identifiable yet: no run given has a decay")

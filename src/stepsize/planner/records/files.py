@@ -1,0 +1,151 @@
+"""Files into columns: CSV, JSON and JSON lines, TensorBoard's event files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from stepsize.errors import FitError, FrameworkMissingError, describe
+from stepsize.planner.records.columns import Column
+
+_EVENTS = "tfevents"
+_READER = "tensorboard.backend.event_processing.event_accumulator"
+_MOST_BYTES = 1 << 28
+
+
+def table_of(path: Path) -> dict[str, Column]:
+    """Return the columns of a file; of a folder, those of the event files in it.
+
+    CSV with a header (also W&B's and MLflow's exports); JSON: a list of rows, a mapping
+    of columns, or MLflow's list of metrics; JSON lines, one row or one metric a line.
+
+    Raises:
+        FitError: It cannot be read, or is of another form.
+        FrameworkMissingError: It is an event file, and tensorboard is not installed.
+    """
+    if path.is_dir() or _EVENTS in path.name:
+        return _of_events(path)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            rule = f"be at most {_MOST_BYTES >> 20} MiB"
+            raise FitError(describe(str(path), rule, f"{path.stat().st_size} bytes"))
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FitError(f"{str(path)!r} cannot be read: {error}") from error
+    suffix = path.suffix.lower()
+    if suffix in (".json", ".jsonl", ".ndjson"):
+        return _of_json(text, path)
+    return _of_csv(text, path)
+
+
+def _of_csv(text: str, path: Path) -> dict[str, Column]:
+    rows = list(csv.reader(text.splitlines()))
+    rows = [row for row in rows if row]
+    if len(rows) < 2:  # noqa: PLR2004 - a header and a row
+        rule = "be CSV with a header and at least one row"
+        raise FitError(describe(str(path), rule, f"{len(rows)} rows"))
+    header = [name.strip() for name in rows[0]]
+    # W&B writes "name of run - metric", with a column each for its extremes
+    names = [_short(name) for name in header]
+    wrong = [at for at, row in enumerate(rows[1:], 2) if len(row) != len(header)]
+    if wrong:
+        rule = f"have {len(header)} fields a row; row {wrong[0]} has not"
+        raise FitError(describe(str(path), rule, len(rows[wrong[0] - 1])))
+    return {
+        name: [_number(row[at]) for row in rows[1:]]
+        for at, name in enumerate(names)
+        if name not in names[:at]
+    }
+
+
+def _short(name: str) -> str:
+    last = name.rpartition(" - ")[2]
+    return name if last.endswith(("__MIN", "__MAX")) else last
+
+
+def _number(text: str) -> float | None:
+    """Return a field as a number; None where it is empty or no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _of_json(text: str, path: Path) -> dict[str, Column]:
+    try:
+        if path.suffix.lower() == ".json":
+            plain = json.loads(text)
+        else:
+            plain = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise FitError(f"{str(path)!r} is no JSON: {error}") from error
+    if isinstance(plain, Mapping):
+        lists = {k: v for k, v in plain.items() if isinstance(v, list)}
+        lengths = {len(v) for v in lists.values()}
+        if lists and len(lengths) == 1 and not _rows(next(iter(lists.values()))):
+            return {str(k): [_plain(one) for one in v] for k, v in lists.items()}
+        # an export with the rows under one name: "history", "metrics", "log_history"
+        plain = next((v for v in lists.values() if _rows(v)), None)
+    if not _rows(plain):
+        rule = "be a list of rows, or a mapping of columns of one length"
+        raise FitError(describe(str(path), rule, type(plain).__name__))
+    return _columns(plain)
+
+
+def _rows(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(row, Mapping) for row in value)
+    )
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, Column]:
+    """Return rows as columns; MLflow's rows of (key, value, step) are turned first."""
+    listed = [
+        {"step": row["step"], str(row["key"]): row["value"]}
+        if {"key", "value", "step"} <= set(row)
+        else row
+        for row in rows
+    ]
+    names = list(dict.fromkeys(str(name) for row in listed for name in row))
+    return {name: [_plain(row.get(name)) for row in listed] for name in names}
+
+
+def _plain(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        # NaN as text, as JSON exports have it, is a number that is not finite
+        return math.nan if value in ("NaN", "nan") else None
+    return float(value)
+
+
+def _of_events(path: Path) -> dict[str, Column]:
+    try:
+        module = import_module(_READER)
+    except ImportError as error:
+        message = "event files need tensorboard. hint: pip install tensorboard"
+        raise FrameworkMissingError(message) from error
+    if not path.exists():
+        raise FitError(f"{str(path)!r} cannot be read: there is no such file")
+    events = module.EventAccumulator(
+        str(path), size_guidance={"scalars": 0, "tensors": 0}
+    )
+    events.Reload()
+    rows: list[dict[str, Any]] = [
+        {"step": one.step, tag: float(one.value)}
+        for tag in events.Tags()["scalars"]
+        for one in events.Scalars(tag)
+    ]
+    for tag in events.Tags()["tensors"]:
+        for one in events.Tensors(tag):
+            values = one.tensor_proto.float_val
+            if len(values) == 1:
+                rows.append({"step": one.step, tag: float(values[0])})
+    if not rows:
+        raise FitError(describe(str(path), "have scalars in it", "none"))
+    return _columns(rows)

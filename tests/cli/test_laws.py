@@ -1,0 +1,119 @@
+"""`predict`, `plan` and `cooldown-advice`, as a user calls them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import Terminal
+from tests.planner.fit.curves import TRUTH, curve, rates
+
+SHORT = 'short=1e-3 * warmup(200) >> hold() >> decay("5%", shape="linear")'
+LONG = 'long=1e-3 * warmup(200) >> hold() >> decay("30%", shape="linear")'
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Terminal:
+    for kind in ("constant", "0.2"):
+        made = curve(kind)
+        lines = ["step,lr,loss"] + [
+            f"{step},{rate!r},{loss!r}"
+            for step, rate, loss in zip(
+                made.steps.tolist(),
+                made.rates[made.steps].tolist(),
+                made.losses.tolist(),
+                strict=True,
+            )
+        ]
+        (tmp_path / f"{kind}.csv").write_text("\n".join(lines) + "\n")
+    return Terminal(monkeypatch, capsys, tmp_path)
+
+
+def test_predict_ranks_schedules(run: Terminal) -> None:
+    code, out, err = run(
+        "predict", "constant.csv", "0.2.csv", "-s", SHORT, "-s", LONG,
+        "--total-steps", "10000",
+    )  # fmt: skip
+    assert code == 0
+    lines = [line.split() for line in out.splitlines()]
+    names = [line[0] for line in lines if line and line[0] in ("short", "long")]
+    assert names == ["long", "short"]
+    assert "one peak rate seen" in err
+
+
+def test_predict_json_and_picture(run: Terminal, tmp_path: Path) -> None:
+    code, out, err = run(
+        "predict", "constant.csv", "0.2.csv", "-s", LONG, "--total-steps", "10000",
+        "--json", "--png", "band.png",
+    )  # fmt: skip
+    assert code == 0
+    found = json.loads(out)["schedules"][0]
+    made = rates("0.3")
+    real = TRUTH.loss(made, [10_000])[0]
+    assert found["low"] < real < found["high"]
+    assert len(found["curve"]["mean"]) == len(found["curve"]["steps"])
+    assert (tmp_path / "band.png").read_bytes().startswith(b"\x89PNG")
+    assert "wrote band.png" in err
+
+
+def test_predict_needs_rates(run: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "bare.csv").write_text("step,loss\n1000,3\n2000,2.9\n")
+    code, _, err = run("predict", "bare.csv", "-s", LONG, "--total-steps", "9000")
+    assert code == 1
+    assert "hint:  say with which schedule it was made: --run-schedule EXPR" in err
+
+
+def test_rates_from_run_schedule(run: Terminal, tmp_path: Path) -> None:
+    made = curve("0.2")
+    lines = [
+        f"{step},{loss!r}"
+        for step, loss in zip(made.steps.tolist(), made.losses.tolist(), strict=True)
+    ]
+    (tmp_path / "bare.csv").write_text("step,loss\n" + "\n".join(lines) + "\n")
+    code, _, _ = run(
+        "predict", "bare.csv", "-s", LONG, "--total-steps", "10000",
+        "--run-schedule", '1e-3 * warmup(200) >> hold() >> decay("20%")',
+        "--run-steps", "10000",
+    )  # fmt: skip
+    assert code == 0
+
+
+def test_plan(run: Terminal) -> None:
+    code, out, _ = run("plan", "constant.csv", "0.2.csv", "--steps", "8000")
+    assert code == 0
+    assert "optimum" in out
+    assert "above the optimum" in out
+    code, out, _ = run("plan", "constant.csv", "0.2.csv", "--steps", "8000", "--json")
+    plain = json.loads(out)
+    assert plain["loss"] <= plain["named"][0]["loss"]
+    assert plain["cost_of_simplicity"] >= 0
+    assert "knots" in plain["schedule"]
+
+
+def test_cooldown_advice(run: Terminal) -> None:
+    code, out, _ = run(
+        "cooldown-advice", "constant.csv", "0.2.csv", "--total-steps", "12000"
+    )
+    assert code == 0
+    assert "constant.csv: 9900 updates made" in out
+    assert "of 12000 updates: start at" in out
+    code, out, err = run("cooldown-advice", "constant.csv")
+    assert "not identifiable yet" in out
+    assert "no decay seen yet" in err
+    code, out, _ = run("cooldown-advice", "constant.csv", "0.2.csv", "--json")
+    assert json.loads(out)["identifiable"] is True
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "constant.csv", "-s", LONG),
+        ("plan", "constant.csv", "--steps", "900"),
+        ("cooldown-advice", "constant.csv"),
+    ],
+)
+def test_output_needs_json(run: Terminal, words: tuple[str, ...]) -> None:
+    code, _, err = run(*words, "--output", "x.json")
+    assert code == 2
+    assert "needs --json" in err
