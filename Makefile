@@ -24,7 +24,7 @@ demo: $(VENV)/.demo ## train and compare on real data; table and report.html
 test: $(VENV)/.test ## the tests, at most 10 minutes
 	@$(PYTEST) -m "not slow and not peers and not soak"
 
-test-all: $(VENV)/.test $(VENV)/.bench ## the tests that `make test` leaves out
+test-all: $(VENV)/.test $(VENV)/.bench $(VENV)/.debian ## the tests that `make test` leaves out
 	@$(PYTEST) -m "(slow or peers) and not soak"
 
 soak: $(VENV)/.test $(VENV)/.bench ## the long repetitions: hours, not minutes
@@ -97,13 +97,22 @@ $(VENV)/.demo: $(NEEDS)
 	$(call install,--editable '.[proof]')
 
 $(VENV)/.test: $(NEEDS)
-	$(call install,--editable '.[torch$(,)jax$(,)keras$(,)plot$(,)proof]' --group test)
+	$(call install,--editable '.[torch$(,)jax$(,)keras$(,)plot$(,)proof$(,)sql]' --group test)
 
 $(VENV)/.lint: $(NEEDS)
 	$(call install,--group lint)
 
 $(VENV)/.docs: $(NEEDS)
 	$(call install,--editable . --group docs)
+
+# A real PostgreSQL server for the tests of the ledger; where it cannot be installed,
+# those tests are skipped (and fail where CI is set).
+$(VENV)/.debian: $(VENV)/.base
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
+	  || command -v postgres >/dev/null 2>&1 \
+	  || { apt-get update -qq && apt-get install -qq -y postgresql; } >/dev/null 2>&1 \
+	  || echo "no PostgreSQL server: its tests are skipped. hint: apt install postgresql"
+	@touch $@
 
 # timm last and alone: it asks for torchvision, which its schedulers do not use and
 # which must match the build of torch to the letter.

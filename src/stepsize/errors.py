@@ -8,7 +8,9 @@
     ├── FitError                            a loss law could not be fitted
     ├── ProofError                          a comparison could not be run
     ├── LedgerError                         a record could not be written or read
-    │   └── CorruptRecordError              a record is damaged
+    │   ├── CorruptRecordError              a record is damaged
+    │   ├── ConflictError                   somebody else wrote first
+    │   └── UnavailableError                a disk or database failed; try again
     └── AdapterError                        a framework could not be driven
         ├── HorizonChangedError             a resume differs from what was saved
         ├── FrameworkMissingError (ImportError)  the framework is not installed
@@ -55,6 +57,14 @@ class LedgerError(StepsizeError):
 
 class CorruptRecordError(LedgerError):
     """A record of a ledger is damaged."""
+
+
+class ConflictError(LedgerError):
+    """Somebody else wrote first: the place that was expected to be next is taken."""
+
+
+class UnavailableError(LedgerError):
+    """The disk, or the database, failed: the same may succeed later."""
 
 
 class AdapterError(StepsizeError):

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from stepsize.cli import (
+    audit,
     check,
     compare,
     convert,
@@ -18,10 +19,15 @@ from stepsize.cli import (
     plan,
     predict,
     recipe,
+    replay,
+    report,
+    runs,
     scale,
     shapes,
     show,
+    steer,
     steps,
+    verify,
 )
 
 __all__ = ["app"]
@@ -62,6 +68,12 @@ app.command("steps")(steps.steps)
 app.command("predict")(predict.predict)
 app.command("plan")(plan.plan)
 app.command("cooldown-advice")(cooldown_advice.cooldown_advice)
+app.command("runs")(runs.runs)
+app.command("audit")(audit.audit)
+app.command("verify")(verify.verify)
+app.command("replay")(replay.replay)
+app.command("steer")(steer.steer)
+app.command("report")(report.report)
 app.add_typer(guard.app, name="guard")
 
 

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, final
+from typing import Any, final
 
 from stepsize.control.events import Event
 from stepsize.errors import (
@@ -21,26 +18,7 @@ from stepsize.errors import (
     LedgerError,
     describe,
 )
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+from stepsize.ledger.files import locked, sync_folder
 
 
 @final
@@ -88,7 +66,7 @@ class EventLog:
         try:
             new = not self.path.exists()
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b") as file, _locked(file):
+            with self.path.open("a+b") as file, locked(file):
                 file.seek(0)
                 content = file.read()
                 _, end = _parsed(content, self.path)
@@ -99,7 +77,7 @@ class EventLog:
                 file.flush()
                 os.fsync(file.fileno())
             if new:
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
         except OSError as error:
             raise self._failed("be writable", error) from error
 
@@ -122,15 +100,6 @@ class EventLog:
     def _failed(self, rule: str, error: OSError) -> LedgerError:
         hint = str(error.strerror or error)
         return LedgerError(describe("EventLog.path", rule, str(self.path), hint=hint))
-
-
-@contextmanager
-def _locked(file: IO[bytes]) -> Iterator[None]:
-    _lock(file)
-    try:
-        yield
-    finally:
-        _unlock(file)
 
 
 def _parsed(content: bytes, path: Path) -> tuple[list[Event], int]:
@@ -160,13 +129,3 @@ def _corrupt(path: Path, number: int, line: bytes, why: str) -> CorruptRecordErr
     field = f"{path}, line {number},"
     text = line.decode(errors="replace")
     return CorruptRecordError(describe(field, "be an event", text, hint=why))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that a new file's name is on disk too, where folders can be synced."""
-    if sys.platform != "win32":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

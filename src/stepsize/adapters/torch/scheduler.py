@@ -30,6 +30,7 @@ from stepsize.adapters.torch.groups import Rule, as_rules
 from stepsize.adapters.torch.plan import Plan, make_plan
 from stepsize.adapters.torch.program import Program, Value, as_horizon, make_program
 from stepsize.adapters.torch.ranks import Ranks
+from stepsize.adapters.torch.remote import Remote
 from stepsize.adapters.torch.resumable import Ledger, Resumable, as_sink
 from stepsize.adapters.torch.snapshots import Subject
 from stepsize.adapters.torch.state import (
@@ -45,6 +46,7 @@ from stepsize.control.policies import Policy
 from stepsize.control.snapshots import Snapshots
 from stepsize.control.trajectory import Trajectory
 from stepsize.errors import AdapterError, describe
+from stepsize.ledger.ledger import Ledger as RunLedger
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.schedule import Schedule
 
@@ -205,6 +207,8 @@ class Scheduler(Resumable):
         self._take_carried()
         self._rewrite()
         self._await_first()
+        if isinstance(ledger, RunLedger):
+            self._remote: Remote | None = Remote.of(self, ledger)
 
     def _start(
         self,
@@ -227,6 +231,7 @@ class Scheduler(Resumable):
         self._ranks = ranks
         self._deciding = deciding
         self._starting = False
+        self._remote = None
         self._update = update
         self._skipped = 0
         self._calls = count == "call"
@@ -291,10 +296,10 @@ class Scheduler(Resumable):
         """
         if epoch is not None:
             raise no_epoch(epoch)
+        if self._remote is not None and loss is not None:
+            self._remote.loss(loss)
         if self._calls:
-            self._update += 1
-            self._rewrite()
-            return self._decide(loss)
+            return self._counted(loss)
         done = self._update + self._skipped
         if done == self._stepped:
             self._repeated()
@@ -319,6 +324,14 @@ class Scheduler(Resumable):
         if self._watching:
             self._watch()
         return None if self._deciding is None else self._decide(loss)
+
+    def _counted(self, loss: Any) -> Rewound | None:
+        """Count a call as an update."""
+        self._update += 1
+        self._rewrite()
+        if self._remote is not None:
+            self._remote.look()
+        return self._decide(loss)
 
     def _decide(self, loss: Any) -> Rewound | None:
         if self._deciding is None:
@@ -419,6 +432,8 @@ class Scheduler(Resumable):
 
     def close(self) -> None:
         """Let go of the optimizer: its rates stay where they are from now on."""
+        if self._remote is not None:
+            self._remote.close()
         hooks.detach(self, self._optimizer, self._handles)
         self._handles = []
 
@@ -460,6 +475,10 @@ class Scheduler(Resumable):
             for trajectory in plan.trajectories(path):
                 if event in trajectory.events:
                     trajectory.admit(event)
+
+    def asked(self, wish: Literal["checkpoint", "stop"]) -> bool:
+        """Return whether a person asked for it through the ledger; once each time."""
+        return self._remote is not None and self._remote.asked(wish)
 
     # --- what it says --------------------------------------------------------------
 

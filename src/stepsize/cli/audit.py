@@ -1,0 +1,168 @@
+"""`stepsize audit`: who changed what in a run, when, and why."""
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stepsize.cli.inputs import AsJson, Output
+
+if TYPE_CHECKING:
+    from stepsize.ledger.audit import Row
+    from stepsize.ledger.history import History
+
+RunPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="The run's folder, or the address of a database#run."
+    ),
+]
+
+
+def audit(  # noqa: PLR0917 - typer calls it by name
+    run: RunPlace,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Answers, specs and notes too.")
+    ] = False,
+    json: AsJson = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown.")
+    ] = False,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record",
+            help="Print the training record: a document for the model's file, in "
+            "Markdown.",
+        ),
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page there.")
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Show every change of a run's rates: when, by whom, why, and what came of it.
+
+    stepsize audit runs/7
+    """
+    if json + markdown + record > 1:
+        raise typer.BadParameter("give one of --json, --markdown and --record")
+    if output is not None and not (json or markdown or record):
+        raise typer.BadParameter(
+            "needs --json, --markdown or --record", param_hint="--output"
+        )
+    from stepsize.cli import screens
+    from stepsize.ledger.audit import rows
+    from stepsize.ledger.history import History
+    from stepsize.ledger.places import existing, name_of
+
+    store = existing(run)
+    history = History(store.read())
+    name = history.run.run if history.run is not None else name_of(store)
+    if record:
+        from stepsize.ledger.training_record import training_record
+        from stepsize.ledger.verify import verify
+
+        text = training_record(name, history, verify(store))
+        screens.write_data(text, output)
+        return
+    shown = [row for row in rows(history) if everything or _is_change(row)]
+    if html is not None:
+        screens.write_file(html, _page(name, history, shown).encode())
+    if json:
+        from dataclasses import asdict
+
+        content = {
+            "run": name,
+            "updates": history.update,
+            "records": history.n,
+            "rows": [asdict(row) for row in shown],
+        }
+        screens.write_data(screens.to_json(content), output)
+    elif markdown:
+        screens.write_data(_markdown(name, shown), output)
+    elif html is None:
+        _print(shown)
+        screens.say(f"{name}: {history.n} records, {history.update} updates")
+
+
+def _is_change(row: "Row") -> bool:
+    return row.what != "spec" and not row.what.startswith(("applied", "note"))
+
+
+def _cells(row: "Row") -> list[str]:
+    effect = ""
+    if row.before is not None and row.after is not None:
+        effect = f"{row.before:.4g} -> {row.after:.4g}"
+    what = f"{row.what} (late)" if row.late else row.what
+    update = "" if row.update is None else str(row.update)
+    return [row.time, update, row.who, what, effect, row.why]
+
+
+_HEADERS = ("time", "update", "who", "what", "rate", "why")
+
+
+def _print(shown: "list[Row]") -> None:
+    from rich.text import Text
+
+    from stepsize.cli import screens
+
+    table = screens.table(*_HEADERS, left=(2, 3, 5))
+    for row in shown:
+        table.add_row(*(Text(cell) for cell in _cells(row)))
+    screens.console().print(table)
+
+
+def _markdown(name: str, shown: "list[Row]") -> str:
+    from stepsize.ledger.training_record import plain
+
+    lines = [
+        f"# Changes of run {plain(name)}",
+        "",
+        f"| {' | '.join(_HEADERS)} |",
+        f"|{' --- |' * len(_HEADERS)}",
+    ]
+    for row in shown:
+        lines.append(f"| {' | '.join(plain(one) for one in _cells(row))} |")
+    return "\n".join(lines) + "\n"
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="generator" content="stepsize">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #222; }}
+table {{ border-collapse: collapse; }}
+th, td {{ text-align: left; padding: 0.3rem 0.8rem; border-bottom: 1px solid #ddd; vertical-align: top; }}
+td:nth-child(2) {{ text-align: right; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{summary}</p>
+<table>
+<thead><tr>{head}</tr></thead>
+<tbody>
+{body}
+</tbody>
+</table>
+</body>
+</html>
+"""  # noqa: E501 - a page
+
+
+def _page(name: str, history: "History", shown: "list[Row]") -> str:
+    def cells(tag: str, texts: Any) -> str:
+        return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
+
+    return _PAGE.format(
+        title=escape(f"Changes of run {name}"),
+        summary=escape(f"{history.n} records, {history.update} updates"),
+        head=cells("th", _HEADERS),
+        body="\n".join(f"<tr>{cells('td', _cells(row))}</tr>" for row in shown),
+    )

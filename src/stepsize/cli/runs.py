@@ -1,0 +1,149 @@
+"""`stepsize runs`: the runs below a folder, and where each stands."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, final
+
+import typer
+
+from stepsize.cli.inputs import AsJson, Output
+
+if TYPE_CHECKING:
+    from stepsize.ledger.history import History
+
+_SILENT_SECONDS = 600.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What is said of a run."""
+
+    run: str
+    place: str
+    state: str
+    update: int
+    total: int | None
+    rate: float | None
+    loss: float | None
+    changes: int
+    silent_seconds: float | None
+
+
+Folder = Annotated[
+    str,
+    typer.Argument(
+        metavar="FOLDER", help="Where to look for runs; or the address of a database."
+    ),
+]
+
+
+def runs(
+    folder: Folder = ".",
+    json: AsJson = False,
+    prometheus: Annotated[
+        bool,
+        typer.Option("--prometheus", help="Print the text that Prometheus reads."),
+    ] = False,
+    output: Output = None,
+) -> None:
+    """List the runs below a folder: where each stands, and how often it was changed.
+
+    stepsize runs experiments
+    """
+    if json and prometheus:
+        raise typer.BadParameter("give --json or --prometheus, not both")
+    if output is not None and not (json or prometheus):
+        raise typer.BadParameter("needs --json or --prometheus", param_hint="--output")
+    from stepsize.cli import screens
+    from stepsize.errors import StepsizeError
+    from stepsize.ledger.history import History
+    from stepsize.ledger.places import name_of, stores_below
+
+    found: list[_Line] = []
+    histories: list[tuple[str, History]] = []
+    broken = 0
+    for place, store in stores_below(folder):
+        try:
+            history = History(store.read())
+            found.append(_line(place, name_of(store), history))
+            histories.append((found[-1].run, history))
+        except StepsizeError as error:
+            broken += 1
+            screens.say(f"{place}: {error}")
+    if json:
+        plain = [asdict(one) for one in found]
+        screens.write_data(screens.to_json(plain), output)
+    elif prometheus:
+        from stepsize.ledger.prometheus import exposition
+
+        screens.write_data(exposition(histories), output)
+    elif found:
+        _print(found)
+    if not found and not broken:
+        screens.say(f"no runs below {folder!r}")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _line(place: str, name: str, history: "History") -> _Line:
+    from stepsize.errors import StepsizeError
+
+    silent = None if history.time is None else max(time.time() - history.time, 0.0)
+    rate, total = None, None
+    try:
+        rates = history.rates()
+        total = rates.leading().total_steps
+        row = rates.at(max(history.update - 1, 0), rates.paths[0])
+        rate = next((one for one in row if one is not None), None)
+    except StepsizeError:
+        pass  # a run without a spec, or with a schedule that is a function
+    loss = None if history.latest is None else history.latest.values.get("loss")
+    return _Line(
+        run=history.run.run if history.run is not None else name,
+        place=place,
+        state=_state(history.lives[-1].end if history.lives else None, silent),
+        update=history.update,
+        total=total,
+        rate=rate,
+        loss=None if loss is None else float(loss),
+        changes=sum(one.kind != "note" for one in history.events),
+        silent_seconds=silent,
+    )
+
+
+def _state(end: object, silent: float | None) -> str:
+    outcome = getattr(end, "outcome", None)
+    if outcome is not None:
+        return str(outcome)
+    return "running" if silent is not None and silent < _SILENT_SECONDS else "silent"
+
+
+def _print(found: list[_Line]) -> None:
+    from rich.text import Text
+
+    from stepsize.cli import screens
+
+    table = screens.table(
+        "run",
+        "state",
+        "update",
+        "of",
+        "rate",
+        "loss",
+        "changes",
+        "place",
+        left=(0, 1, 7),
+    )
+    for one in found:
+        table.add_row(
+            Text(one.run),
+            one.state,
+            str(one.update),
+            "" if one.total is None else str(one.total),
+            "" if one.rate is None else f"{one.rate:.4g}",
+            "" if one.loss is None else f"{one.loss:.4g}",
+            str(one.changes),
+            Text(one.place),
+        )
+    screens.console().print(table)

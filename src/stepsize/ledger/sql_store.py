@@ -1,0 +1,278 @@
+"""`SqlStore`: runs of many hosts in one database, SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from threading import Lock
+from typing import Any, final
+
+from stepsize.errors import (
+    ConflictError,
+    FrameworkMissingError,
+    LedgerError,
+    UnavailableError,
+    describe,
+)
+from stepsize.ledger.chain import START, Entry, corrupt, entry, seal
+from stepsize.ledger.records import AnyRecord
+
+TABLE = "stepsize_records"
+_READS = "stepsize_reads"  # set on a connection that does not write
+_PAGE = 10_000
+_TRIES = 100  # of a write that another one came before
+
+# open databases of this process, by their address
+_engines: dict[str, Any] = {}
+_guard = Lock()
+
+
+@final
+class SqlStore:
+    """The records of one run in a table `stepsize_records`, one a row.
+
+    A row holds the same line as a file would: what seals it, and what `verify` checks,
+    is the same. Its place is the primary key: of two writers of the same place, one is
+    refused by the database, and tries again.
+
+    Args:
+        address: Of the database, as SQLAlchemy takes it: "sqlite:///runs.db",
+            "postgresql+psycopg://host/runs". A password is better kept in the
+            environment or in a service file than in it.
+        run: The run's name; a text of 1 to 200 characters.
+
+    Raises:
+        FrameworkMissingError: SQLAlchemy, or the database's driver, is not installed.
+        LedgerError: The address or the name is none.
+        UnavailableError: The database cannot be used.
+
+    Examples:
+        SqlStore("sqlite:///runs.db", "seven").append(Note(text="it began"))
+    """
+
+    __slots__ = ("_table", "address", "run")
+
+    def __init__(self, address: str, run: str) -> None:
+        if not isinstance(run, str) or not 0 < len(run) <= 200:  # noqa: PLR2004 - above
+            rule = "be a text of 1 to 200 characters"
+            hint = 'write the run behind a "#": sqlite:///runs.db#seven'
+            raise LedgerError(describe("SqlStore.run", rule, run, hint=hint))
+        self.address = address
+        self.run = run
+        self._table = _table(address)
+
+    def append(
+        self, *records: AnyRecord, expected_n: int | None = None
+    ) -> tuple[Entry, ...]:
+        """See `Store.append`."""
+        for _ in range(_TRIES):
+            made = self._try(records, expected_n)
+            if made is not None:
+                return made
+        rule = "have a place left for this writer"
+        raise UnavailableError(describe("SqlStore", rule, f"{_TRIES} tries"))
+
+    def _try(
+        self, records: tuple[AnyRecord, ...], expected_n: int | None
+    ) -> tuple[Entry, ...] | None:
+        """Write records; None if somebody else was first."""
+        alchemy = _alchemy()
+        rows: list[dict[str, Any]] = []
+        entries: list[Entry] = []
+        try:
+            with self._begin() as connection:
+                last = connection.execute(self._last()).first()
+                n, previous = (0, START) if last is None else self._after(*last)
+                if expected_n is not None and expected_n != n:
+                    rule = f"be {n}, the next place"
+                    hint = "read what was written meanwhile, and decide again"
+                    raise ConflictError(
+                        describe("append.expected_n", rule, expected_n, hint=hint)
+                    )
+                for record in records:
+                    line, made = seal(n, record, previous)
+                    rows.append({"run": self.run, "n": n, "line": line.decode()})
+                    entries.append(made)
+                    n, previous = n + 1, made.sha256
+                if rows:
+                    connection.execute(self._table.insert(), rows)
+        except alchemy.exc.IntegrityError:
+            return None
+        except alchemy.exc.SQLAlchemyError as error:
+            if "locked" in str(error):  # SQLite: two transactions began at once
+                return None
+            raise self._failed("be writable", error) from error
+        return tuple(entries)
+
+    def _after(self, n: int, line: str) -> tuple[int, str]:
+        """Return the next place, and the digest of the last line."""
+        return n + 1, self._read(n, line).sha256
+
+    def read(self, from_n: int = 0) -> Iterator[Entry]:
+        """See `Store.read`."""
+        due = from_n
+        for n, line in self._rows(from_n):
+            if n != due:
+                why = f"its place is {n}, and {due} is due"
+                raise corrupt(f"{self.run}, record {n},", line, why)
+            yield self._read(n, line)
+            due = n + 1
+
+    def lines(self) -> Iterator[bytes]:
+        """See `Store.lines`."""
+        for _, line in self._rows(0):
+            yield line.encode()
+
+    def _rows(self, from_n: int) -> Iterator[tuple[int, str]]:
+        alchemy = _alchemy()
+        table = self._table
+        select = alchemy.select(table.c.n, table.c.line).where(table.c.run == self.run)
+        while True:
+            page = select.where(table.c.n >= from_n).order_by(table.c.n).limit(_PAGE)
+            try:
+                with _reading(self.address) as connection:
+                    rows = connection.execute(page).all()
+            except alchemy.exc.SQLAlchemyError as error:
+                raise self._failed("be readable", error) from error
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            from_n = rows[-1][0] + 1
+
+    def _read(self, n: int, line: str) -> Entry:
+        try:
+            found = entry(line.encode())
+            if found.n != n:
+                message = f"its place is {n}, it says {found.n}"
+                raise ValueError(message)
+        except (ValueError, RecursionError) as error:
+            raise corrupt(f"{self.run}, record {n},", line, str(error)) from error
+        return found
+
+    def _last(self) -> Any:
+        table = self._table
+        select = _alchemy().select(table.c.n, table.c.line)
+        mine = select.where(table.c.run == self.run)
+        return mine.order_by(table.c.n.desc()).limit(1)
+
+    def _begin(self) -> Any:
+        return _engine(self.address).begin()
+
+    def _failed(self, rule: str, error: Exception) -> UnavailableError:
+        hint = without_password(str(error).partition("\n")[0])
+        where = without_password(self.address)
+        return UnavailableError(describe("SqlStore.address", rule, where, hint=hint))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as the place."""
+        return SqlStore, (self.address, self.run)
+
+    def __repr__(self) -> str:
+        """Return the place, without a password."""
+        return f"SqlStore({without_password(self.address)!r}, {self.run!r})"
+
+
+def names(address: str) -> list[str]:
+    """Return the names of all runs in a database, in alphabetical order.
+
+    Raises:
+        UnavailableError: It cannot be read.
+    """
+    alchemy = _alchemy()
+    table = _table(address)
+    try:
+        with _reading(address) as connection:
+            select = alchemy.select(table.c.run).distinct().order_by(table.c.run)
+            return [str(row[0]) for row in connection.execute(select)]
+    except alchemy.exc.SQLAlchemyError as error:
+        raise _unusable(address, error) from error
+
+
+def without_password(text: str) -> str:
+    """Return an address, or a text with one in it, without its password.
+
+    Examples:
+        >>> without_password("postgresql+psycopg://ada:secret@host/runs")
+        'postgresql+psycopg://ada:***@host/runs'
+    """
+    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+
+
+def _alchemy() -> Any:
+    try:
+        return importlib.import_module("sqlalchemy")
+    except ModuleNotFoundError as error:
+        raise _missing("SQLAlchemy") from error
+
+
+def _missing(what: str) -> FrameworkMissingError:
+    return FrameworkMissingError(
+        f"{what} cannot be imported. hint: pip install 'stepsize[sql]'"
+    )
+
+
+def _engine(address: str) -> Any:
+    with _guard:
+        if address not in _engines:
+            alchemy = _alchemy()
+            try:
+                engine = alchemy.create_engine(address, pool_pre_ping=True)
+            except ModuleNotFoundError as error:
+                raise _missing(f"The driver {error.name}") from error
+            except (alchemy.exc.ArgumentError, ValueError) as error:
+                rule = "be the address of a database"
+                hint = "sqlite:///runs.db or postgresql+psycopg://host/runs"
+                shown = without_password(address)
+                raise LedgerError(
+                    describe("SqlStore.address", rule, shown, hint=hint)
+                ) from error
+            if engine.dialect.name == "sqlite":
+                _begin_at_once(alchemy, engine)
+            _engines[address] = engine
+        return _engines[address]
+
+
+def _reading(address: str) -> Any:
+    return _engine(address).execution_options(**{_READS: True}).connect()
+
+
+def _begin_at_once(alchemy: Any, engine: Any) -> None:
+    """Have SQLite lock when a transaction begins, wait for others, and sync."""
+
+    @alchemy.event.listens_for(engine, "connect")  # type: ignore[untyped-decorator]
+    def connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # the driver would begin by itself
+        connection.execute("PRAGMA busy_timeout = 30000")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @alchemy.event.listens_for(engine, "begin")  # type: ignore[untyped-decorator]
+    def begin(connection: Any) -> None:
+        reads = connection.get_execution_options().get(_READS, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _table(address: str) -> Any:
+    """Return the table, made if it is not there."""
+    alchemy = _alchemy()
+    table = alchemy.Table(
+        TABLE,
+        alchemy.MetaData(),
+        alchemy.Column("run", alchemy.String(200), primary_key=True),
+        alchemy.Column("n", alchemy.BigInteger, primary_key=True, autoincrement=False),
+        alchemy.Column("line", alchemy.Text, nullable=False),
+    )
+    try:
+        table.create(_engine(address), checkfirst=True)
+    except alchemy.exc.SQLAlchemyError as error:
+        if "already exists" not in str(error):  # another process was first
+            raise _unusable(address, error) from error
+    return table
+
+
+def _unusable(address: str, error: Exception) -> UnavailableError:
+    hint = without_password(str(error).partition("\n")[0])
+    shown = without_password(address)
+    return UnavailableError(
+        describe("SqlStore.address", "be a database in use", shown, hint=hint)
+    )
