@@ -206,11 +206,6 @@ def epoch(loader: DataLoader[Any]) -> Any:
     return [bits(batch) for batch in loader]
 
 
-# where JAX runs in the same process it warns of every fork, as workers are made
-FORKS = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
-
-
-@FORKS
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_shuffled_loader_goes_on_as_without(workers: int) -> None:
     model = nn.Linear(1, 1)
@@ -227,7 +222,6 @@ def test_a_shuffled_loader_goes_on_as_without(workers: int) -> None:
         assert found == expected
 
 
-@FORKS
 def test_workers_that_persist_begin_again() -> None:
     model = nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters())
