@@ -13,7 +13,8 @@ export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all soak cover check format bench bench-guard curves docs changelog clean
+.PHONY: help demo test test-all soak cover check format bench bench-guard \
+  bench-find bench-find-truth curves docs changelog clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -50,6 +51,12 @@ bench: $(VENV)/.bench ## time and harm against hand-written loops and other libr
 
 bench-guard: $(VENV)/.bench ## all runs of the guard's benchmark: two hours
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.guard
+
+bench-find: $(VENV)/.bench ## the finder's regret against other finders: 10 minutes
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.find
+
+bench-find-truth: $(VENV)/.bench ## the best rates that regret is measured against: an hour
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.find truth
 
 curves: $(VENV)/.bench ## train the curves that the laws are tested on again: 40 minutes
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.laws.bank

@@ -17,10 +17,11 @@ from benchmarks.find.task import Task
 from stepsize.finder import Curve, find
 
 SEEDS = range(5)
-OURS, FAST, BLOWUP, RANDOM, DEFAULT = (
+OURS, FAST, BLOWUP, BLOWUP_OR_END, RANDOM, DEFAULT = (
     "stepsize",
     "stepsize fast",
     "blow-up / 10",
+    "blow-up or end / 10",
     "random search",
     "library default",
 )
@@ -86,6 +87,8 @@ def measure(task: Task, optimizer: str, truth: Truth) -> Iterator[Suggestion]:
         blowup = None if shape is None else shape.blowup
         lr = None if blowup is None else blowup / 10.0
         yield said(BLOWUP, seed, lr, len(RAMP))
+        # the same where a ramp that breaks nothing is read as breaking at its end
+        yield said(BLOWUP_OR_END, seed, lr or float(RAMP[-1]) / 10.0, len(RAMP))
         lr, used = _random(task, optimizer, seed)
         yield said(RANDOM, seed, lr, used)
 

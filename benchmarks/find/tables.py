@@ -17,8 +17,8 @@ _DIVERGED = 0.99
 OVERFIT = 0.06
 
 _HEAD = (
-    "| finder | mean regret | ± | 95th percentile | worst | diverging | none | "
-    "spread, decades | updates |\n|---|---|---|---|---|---|---|---|---|"
+    "| finder | mean regret | ± | median cell | 95th percentile | worst | diverging "
+    "| none | spread, decades | updates |\n|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -36,14 +36,20 @@ def finders(said: Sequence[Suggestion], cells: Sequence[Cell]) -> str:
 def _row(finder: str, said: Sequence[Suggestion]) -> str:
     mine = [each for each in said if each.finder == finder]
     regrets = of(said, finder)
-    means = np.array([values.mean() for values in regrets.values()])
+    cells = np.array([values.mean() for values in regrets.values()])
     every = np.concatenate(list(regrets.values()))
+    # cells of one task are not independent
+    tasks: dict[str, list[float]] = {}
+    for (task, _), values in regrets.items():
+        tasks.setdefault(task, []).append(float(values.mean()))
+    means = np.array([np.mean(values) for values in tasks.values()])
     error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else 0.0
     without = sum(each.lr is None for each in mine)
     diverged = sum(each.lr is not None and each.regret >= _DIVERGED for each in mine)
     steps = float(np.mean([each.steps for each in mine]))
     return (
-        f"| {finder} | {means.mean():.3f} | {error:.3f} | "
+        f"| {finder} | {cells.mean():.3f} | {error:.3f} | "
+        f"{np.median(cells):.3f} | "
         f"{np.percentile(every, 95):.3f} | {every.max():.3f} | "
         f"{diverged} of {len(every)} | {without} | {_spread(mine):.2f} | {steps:.0f} |"
     )

@@ -10,7 +10,7 @@ from stepsize.finder.curve import Curve
 from stepsize.finder.found import Found, Status
 from stepsize.finder.rules import suggested
 
-# No divisor is right for every training: blow-up / best ran from 1.5 to 90 over tasks.
+# No divisor is right for every training: see docs/finder.md.
 _BELOW = 10.0
 _WIDE = 3.0
 
@@ -67,8 +67,8 @@ def analyse(
         status = "ok"
         reason = (
             f"The loss leaves its minimum for good at {shape.blowup:.3g}; a tenth of "
-            "that is an order of magnitude, not more: the best rate lay 1.5 to 90 "
-            "times below the blow-up in trials."
+            "that is an order of magnitude, not more: in the benchmark the best rate "
+            "lay anywhere from above the blow-up to hundreds of times below it."
         )
     return Found(
         suggestion=suggestion,
