@@ -17,7 +17,7 @@ export NO_MKDOCS_2_WARNING := 1
   bench-find bench-find-truth curves docs changelog clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 demo: $(VENV)/.demo ## train and compare on real data; table and report.html
 	@$(BIN)/stepsize demo

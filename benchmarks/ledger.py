@@ -13,7 +13,7 @@ import stepsize as ss
 from benchmarks.measure import cpu, interleaved, quantile, wall
 from benchmarks.results import Aim, Cell, Column, Part, Table
 from stepsize.adapters.torch import Scheduler
-from stepsize.adapters.torch.steering import Remote
+from stepsize.adapters.torch.remote import Remote
 from stepsize.ledger import JsonlStore, Ledger
 from stepsize.ledger.history import spec_from
 from stepsize.ledger.records import Metric, Note

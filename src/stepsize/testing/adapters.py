@@ -1,6 +1,6 @@
-"""What every adapter must do, as a test class that each one's tests subclass.
+"""What adapters must do whose loop the user writes, as a class of tests to subclass.
 
-class TestMine(AdapterSuite):
+class TestMine(LoopSuite):
     def make_run(self, schedule, *, total_steps, base_lrs, lr_factor) -> Run: ...
 """
 
@@ -41,7 +41,7 @@ class Run(Protocol):
         """Load both, in one or the other order."""
 
 
-class AdapterSuite:
+class LoopSuite:
     """Subclass it, give it `make_run`, and pytest collects its tests.
 
     Attributes:

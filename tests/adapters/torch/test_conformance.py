@@ -10,7 +10,7 @@ import torch
 from stepsize import Schedule
 from stepsize.adapters.torch import Scheduler
 from stepsize.control import Event
-from stepsize.testing.adapters import AdapterSuite
+from stepsize.testing.adapters import LoopSuite
 
 Recording = Callable[[type[torch.optim.Optimizer]], Any]
 
@@ -57,7 +57,7 @@ class TorchRun:
             self.optimizer.load_state_dict(self.saved[str(saved)])
 
 
-class OnTorch(AdapterSuite):
+class OnTorch(LoopSuite):
     base: type[torch.optim.Optimizer]
 
     @pytest.fixture(autouse=True)
