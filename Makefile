@@ -121,10 +121,10 @@ $(VENV)/.debian: $(VENV)/.base
 	  || echo "no PostgreSQL server: its tests are skipped. hint: apt install postgresql"
 	@touch $@
 
-# timm last and alone: it asks for torchvision, which its schedulers do not use and
-# which must match the build of torch to the letter.
+# timm and fastai last and alone: they ask for torchvision, which their schedulers do not
+# use and which must match the build of torch to the letter.
 $(VENV)/.bench: $(NEEDS)
 	$(call install,--editable '.[torch$(,)jax$(,)proof]' --group bench)
-	$(call install,--no-deps timm)
+	$(call install,--no-deps timm fastai)
 
 , := ,

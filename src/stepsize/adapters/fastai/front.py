@@ -1,0 +1,74 @@
+"""fastai's optimizers as a Scheduler and a checkpoint see them; no callback here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import torch
+from fastai.optimizer import OptimWrapper
+
+from stepsize.adapters.hosted import Hosted
+
+SAVED = "stepsize"
+"""Where the state is among the first group's hyperparameters, in `learn.save` files."""
+
+
+class _Group(dict[str, Any]):
+    """A param group that writes through to fastai's hyperparameters of the moment."""
+
+    def __init__(self, opt: Any, index: int) -> None:
+        super().__init__(opt.hypers[index], params=list(opt.param_lists[index]))
+        self.opt, self.index = opt, index
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        hypers = self.opt.hypers[self.index]
+        if key in hypers:
+            hypers[key] = value
+
+
+class Front(torch.optim.Optimizer):
+    """fastai's optimizer as torch's: its groups and state; its steps are fastai's."""
+
+    def __init__(self, opt: Any) -> None:
+        groups = [_Group(opt, index) for index in range(len(opt.hypers))]
+        super().__init__(groups, {"lr": opt.hypers[0]["lr"]})
+        self.opt = opt
+
+    @property
+    def state(self) -> Any:
+        """The state of fastai's."""
+        return self.opt.state
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        if hasattr(self, "opt"):  # not in the constructor
+            self.opt.state = value
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no loss
+        """Run the hooks, just before fastai makes the update."""
+        for hook in self._optimizer_step_pre_hooks.values():
+            hook(self, (), {})
+        for hook in self._optimizer_step_post_hooks.values():
+            hook(self, (), {})
+
+    step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it: 5 us
+
+
+def saved(opt: Any, scheduler: Hosted) -> Any:
+    """Return the optimizer's state, with the Scheduler's among the hyperparameters."""
+    if isinstance(opt, OptimWrapper):
+        state, key = opt.opt.state_dict(), "param_groups"
+    else:
+        state, key = type(opt).state_dict(opt), "hypers"
+    first, *others = state[key]
+    first = {**first, SAVED: json.dumps(scheduler.state_dict())}
+    return {**state, key: [first, *others]}
+
+
+def taken(opt: Any) -> str | None:
+    """Return the state that a loaded checkpoint left in an optimizer, and remove it."""
+    inner = opt.opt.param_groups if isinstance(opt, OptimWrapper) else opt.hypers
+    found: str | None = inner[0].pop(SAVED, None)
+    return found
