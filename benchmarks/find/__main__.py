@@ -1,7 +1,8 @@
-"""`python -m benchmarks.find [truth | transfer] [--json FILE]`.
+"""`python -m benchmarks.find [fast | truth | transfer] [--json FILE]`.
 
 Without a word it measures every finder's regret against the truth that is checked in;
-`truth` makes that anew; `transfer` uses the rate found on one data set on another.
+`fast` measures `find(fast=True)` alone; `truth` makes the truth
+anew; `transfer` uses the rate found on one data set on another.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.find.measuring import Suggestion, measure
+from benchmarks.find.measuring import FAST, OURS, Suggestion, measure, measure_others
 from benchmarks.find.tables import OVERFIT, each_cell, finders
 from benchmarks.find.transfer import transfer
 from benchmarks.find.truths import SETS, cells, load, make
+
+_WORDS = ("regret", "fast", "truth", "transfer")
 
 
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="benchmarks.find", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("regret", "truth", "transfer"))
+    parser.add_argument("what", nargs="?", choices=_WORDS)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write this")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -33,18 +36,22 @@ def main() -> None:
     elif given.what == "transfer":
         print(transfer())
     else:
-        regret(given.json)
+        regret(given.json, only_fast=given.what == "fast")
 
 
-def regret(file: Path | None) -> None:
+def regret(file: Path | None, *, only_fast: bool) -> None:
     """Measure, print a table per set of tasks, and write the file."""
+    ours = (FAST,) if only_fast else (OURS, FAST)
     truths, begin = load(), time.perf_counter()
     everything: list[Suggestion] = []
     for name in SETS:
         known = [c for c in cells(name) if (c[0].name, c[1]) in truths]
         said: list[Suggestion] = []
         for task, optimizer in known:
-            said += measure(task, optimizer, truths[task.name, optimizer])
+            truth = truths[task.name, optimizer]
+            said += measure(task, optimizer, truth, ours=ours)
+            if not only_fast:
+                said += measure_others(task, optimizer, truth)
         names = [(task.name, optimizer) for task, optimizer in known]
         told = [cell for cell in names if truths[cell].overfit() <= OVERFIT]
         print(f"\n## {name}: all {len(names)} cells\n\n{finders(said, names)}")
@@ -53,7 +60,7 @@ def regret(file: Path | None) -> None:
             f"loss\n\n{finders(said, told)}"
         )
         print(f"\n## {name}: each cell\n\n{each_cell(said, truths, names)}")
-        counts = Counter(each.status for each in said if each.finder == "stepsize")
+        counts = Counter(each.status for each in said if each.finder == ours[0])
         print(f"\nstatus: {dict(counts)}", flush=True)
         everything += said
         if file is not None:

@@ -54,12 +54,31 @@ class Suggestion:
     status: str = ""
 
 
-def measure(task: Task, optimizer: str, truth: Truth) -> Iterator[Suggestion]:
-    """Run every finder on one cell, on each seed."""
+def measure(
+    task: Task, optimizer: str, truth: Truth, *, ours: Sequence[str] = (OURS, FAST)
+) -> Iterator[Suggestion]:
+    """Run these of our finders on one cell, on each seed."""
 
-    def said(
-        finder: str, seed: int, lr: float | None, steps: int, status: str = ""
-    ) -> Suggestion:
+    for seed in SEEDS:
+        for name in ours:
+            member = Member(task, optimizer, seed)
+            found = find(member.step, member.again, fast=name == FAST)
+            yield Suggestion(
+                finder=name,
+                task=task.name,
+                optimizer=optimizer,
+                seed=seed,
+                lr=found.suggestion,
+                steps=member.used,
+                regret=truth.regret(found.suggestion),
+                status=found.status,
+            )
+
+
+def measure_others(task: Task, optimizer: str, truth: Truth) -> Iterator[Suggestion]:
+    """Run the other finders on one cell, on each seed."""
+
+    def said(finder: str, seed: int, lr: float | None, steps: int) -> Suggestion:
         return Suggestion(
             finder=finder,
             task=task.name,
@@ -68,14 +87,9 @@ def measure(task: Task, optimizer: str, truth: Truth) -> Iterator[Suggestion]:
             lr=lr,
             steps=steps,
             regret=truth.regret(lr),
-            status=status,
         )
 
     for seed in SEEDS:
-        for name, fast in ((OURS, False), (FAST, True)):
-            member = Member(task, optimizer, seed)
-            found = find(member.step, member.again, fast=fast)
-            yield said(name, seed, found.suggestion, member.used, found.status)
         yield said(DEFAULT, seed, DEFAULT_LR[optimizer], 0)
     ramps = {id(lrs): _ramps(task, optimizer, lrs) for lrs in (RAMP, LIGHTNING_RAMP)}
     for seed in SEEDS:

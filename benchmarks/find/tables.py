@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.find.grid import Truth
-from benchmarks.find.measuring import Suggestion, of
+from benchmarks.find.measuring import FAST, OURS, Suggestion, of
+from benchmarks.find.stack import Floats
 
 Cell = tuple[str, str]
 
@@ -69,19 +70,19 @@ def _spread(mine: Sequence[Suggestion]) -> float:
 def each_cell(
     said: Sequence[Suggestion], truths: dict[Cell, Truth], cells: Sequence[Cell]
 ) -> str:
-    """Return a row per cell for our default: best, offset, regret, status."""
+    """Return a row per cell for our finders; a dash for one that was not run."""
     rows = [
         "| task | optimizer | best rate | best for training loss costs | "
         "log10(suggested / best) | regret | fast | ± of the truth |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    ours, fast = of(said, "stepsize"), of(said, "stepsize fast")
+    ours, fast = of(said, OURS), of(said, FAST)
     for cell in cells:
         truth = truths[cell]
         places = [
             np.log10(each.lr) - truth.best_log_lr
             for each in said
-            if each.finder == "stepsize"
+            if each.finder == OURS
             and (each.task, each.optimizer) == cell
             and each.lr is not None
         ]
@@ -89,7 +90,11 @@ def each_cell(
         noise = truth.noise / (truth.initial - truth.best)
         rows.append(
             f"| {cell[0]} | {cell[1]} | {10.0**truth.best_log_lr:.2g} | "
-            f"{truth.overfit():.3f} | {offset} | {ours[cell].mean():.3f} | "
-            f"{fast[cell].mean():.3f} | {noise:.3f} |"
+            f"{truth.overfit():.3f} | {offset} | {_mean(ours, cell)} | "
+            f"{_mean(fast, cell)} | {noise:.3f} |"
         )
     return "\n".join(rows)
+
+
+def _mean(regrets: dict[Cell, Floats], cell: Cell) -> str:
+    return f"{regrets[cell].mean():.3f}" if cell in regrets else "-"

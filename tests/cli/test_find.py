@@ -150,9 +150,7 @@ def test_options_of_the_training(run: Terminal) -> None:
 
 
 def test_files_of_pictures(run: Terminal) -> None:
-    code, _, err = run(
-        "find", "mine.py:setup", "--fast", "--png", "a.png", "--html", "a.html"
-    )
+    code, _, err = run("find", "mine.py:setup", "--png", "a.png", "--html", "a.html")
     assert code == 0
     assert err.endswith("wrote a.png\nwrote a.html\n")
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")

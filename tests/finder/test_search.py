@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +28,44 @@ def test_a_quadratic_is_given_a_rate_below_the_critical_one(
     assert found.suggestion is not None
     assert critical / 50 < found.suggestion < critical
     assert found.steps == len(training.rates) <= (100 if fast else 500)
+
+
+def test_fast_is_one_ramp_and_a_tenth_of_its_blowup() -> None:
+    training = Quadratic(noise=0.1)
+    found = found_of(training, fast=True)
+    assert planned(fast=True).ramp == 100
+    assert (found.status, found.probes, training.streams) == ("ok", (), [0])
+    assert found.curve is not None
+    assert found.steps == len(found.curve.lrs) == len(training.rates)
+    assert found.blowup is not None
+    assert found.suggestion == found.blowup / 10.0
+    assert (found.low, found.high) == pytest.approx(
+        (found.suggestion / 3.0, found.suggestion * 3.0)
+    )
+
+
+def test_fast_takes_the_ramps_end_where_nothing_broke() -> None:
+    found = found_of(Quadratic(curvature=3e-3), fast=True)
+    assert (found.status, found.blowup, found.steps) == ("no_blowup", None, 100)
+    assert found.suggestion == pytest.approx(1.0)
+    assert "A tenth of it is taken" in found.reasons[0]
+    found = found_of(Quadratic(curvature=3e-3), fast=True, high=1e-2, steps=60)
+    assert found.suggestion == pytest.approx(1e-3)
+    assert found.steps == 60
+
+
+def test_fast_says_that_nothing_falls() -> None:
+    noise = random.Random(0)
+    found = find(
+        lambda lr: math.nan if lr > 1.0 else noise.gauss(0.1, 0.02),
+        lambda stream: None,
+        fast=True,
+    )
+    assert found.status == "no_descent"
+    assert found.suggestion is not None  # it does no harm
+    assert found.suggestion <= 0.11
+    flat = found_of(Quadratic(broken=lambda count, lr: 2.0), fast=True)
+    assert (flat.status, flat.suggestion) == ("no_descent", None)
 
 
 @pytest.mark.parametrize("steps", [60, 100, 249, 250, 500, 1000])

@@ -20,8 +20,8 @@ class Planned:
     Attributes:
         steps: At most, in all.
         ramp: Of the ramp; fewer if the training breaks before its end.
-        short: Length of the probes that bracket the best rate.
-        long: Length of the probes that settle it.
+        short: Length of the probes that bracket the best rate; 0 if there are none.
+        long: Length of the probes that settle it; 0 if there are none.
     """
 
     steps: int
@@ -35,7 +35,7 @@ def planned(*, steps: int = DEFAULT_STEPS, fast: bool = False) -> Planned:
 
     Args:
         steps: Updates it may use. Int >= 1.
-        fast: Whether at most 100 of them.
+        fast: Whether it is one ramp of at most 100.
 
     Raises:
         FinderError: `steps` is no int >= 1.
@@ -43,14 +43,18 @@ def planned(*, steps: int = DEFAULT_STEPS, fast: bool = False) -> Planned:
     Examples:
         >>> planned()
         Planned(steps=500, ramp=100, short=32, long=64)
+        >>> planned(fast=True)
+        Planned(steps=100, ramp=100, short=0, long=0)
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         rule = "be an int >= 1 (unit: updates)"
         raise FinderError(describe("find.steps", rule, steps))
-    most = min(steps, FAST_STEPS) if fast else steps
-    if most < _FEW:
+    if fast:
+        most = min(steps, FAST_STEPS)
+        return Planned(steps=most, ramp=most, short=0, long=0)
+    if steps < _FEW:
         # two probes long enough to tell beat more that are too short for that
-        length = most * 32 // 100
-        return Planned(steps=most, ramp=most - 2 * length, short=length, long=length)
-    short = most * 32 // 500
-    return Planned(steps=most, ramp=most // 5, short=short, long=2 * short)
+        length = steps * 32 // 100
+        return Planned(steps=steps, ramp=steps - 2 * length, short=length, long=length)
+    short = steps * 32 // 500
+    return Planned(steps=steps, ramp=steps // 5, short=short, long=2 * short)

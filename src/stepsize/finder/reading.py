@@ -1,4 +1,4 @@
-"""Reads a ramp that someone else recorded; makes no update."""
+"""Reads a recorded ramp, whoever made it; makes no update."""
 
 from __future__ import annotations
 
@@ -44,8 +44,21 @@ def analyse(
     if used < len(curve.lrs):
         rule = f"be at least the number of rates, {len(curve.lrs)} (unit: updates)"
         raise FinderError(describe("analyse.steps", rule, steps))
+    return read(curve, used)
+
+
+def read(curve: Curve, steps: int, *, whole: bool = False) -> Found:
+    """Return a tenth of a ramp's blow-up rate.
+
+    Args:
+        curve: The ramp.
+        steps: Updates that it took.
+        whole: Whether it spans all rates that come into question. Then its last rate
+            stands for the blow-up if there is none, and a loss that does not clearly
+            fall leaves the suggestion as it is.
+    """
     shape = curve.shape()
-    suggestion = low = high = None
+    ceiling: float | None = None
     status: Status
     if not math.isfinite(curve.losses[0]):
         status, reason = "nonfinite_at_start", f"The first loss is {curve.losses[0]}."
@@ -55,27 +68,32 @@ def analyse(
     elif not shape.falls:
         status = "no_descent"
         reason = "The loss does not clearly fall at any rate."
+        ceiling = shape.blowup if whole else None
     elif shape.blowup is None:
         status = "no_blowup"
         reason = (
             f"The loss is still low at the last rate, {curve.lrs[-1]:.3g}: how high a "
-            "rate may be is not seen. hint: a ramp that goes further."
+            "rate may be is not seen. "
         )
+        if whole:
+            ceiling = curve.lrs[-1]
+            reason += "A tenth of it is taken. hint: a search with probes."
+        else:
+            reason += "hint: a ramp that goes further."
     else:
-        suggestion = shape.blowup / _BELOW
-        low, high = suggestion / _WIDE, suggestion * _WIDE
-        status = "ok"
+        status, ceiling = "ok", shape.blowup
         reason = (
             f"The loss leaves its minimum for good at {shape.blowup:.3g}; a tenth of "
             "that is an order of magnitude, not more: in the benchmark the best rate "
             "lay anywhere from above the blow-up to hundreds of times below it."
         )
+    suggestion = None if ceiling is None else ceiling / _BELOW
     return Found(
         suggestion=suggestion,
-        low=low,
-        high=high,
+        low=None if suggestion is None else suggestion / _WIDE,
+        high=None if suggestion is None else suggestion * _WIDE,
         status=status,
-        steps=used,
+        steps=steps,
         spread=None,
         blowup=None if shape is None else shape.blowup,
         curve=curve,

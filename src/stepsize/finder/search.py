@@ -13,6 +13,7 @@ from stepsize.finder.curve import Curve, Shape
 from stepsize.finder.found import Found, Probe, Status
 from stepsize.finder.optimum import Optimum, error_of, optimum
 from stepsize.finder.planning import DEFAULT_STEPS, FEWEST_STEPS, Planned, planned
+from stepsize.finder.reading import read
 from stepsize.finder.rules import suggested
 from stepsize.finder.training import Again, Run, Step, Tell, Training
 
@@ -59,7 +60,8 @@ def find(
         again: Puts the training back to its snapshot and begins the batches of the
             stream of that number: same number, same batches.
         steps: Updates it may use. Int >= 1.
-        fast: Whether to use at most 100.
+        fast: Whether to make one ramp of at most 100, without probes: a tenth of the
+            blow-up, or of the ramp's end if nothing broke. It knows no `horizon`.
         low: Lowest rate. Unit: lr; finite, > 0.
         high: Highest rate of the ramp; probes go up to 100 times beyond while that
             lowers the loss. Unit: lr; finite, > `low`.
@@ -98,6 +100,13 @@ def find(
     if not math.isfinite(curve.losses[0]):
         reason = f"The first loss, before any update, is {curve.losses[0]}."
         return _without("nonfinite_at_start", reason, curve, training.used)
+    if len(set(curve.losses)) == 1:
+        reason = (
+            f"Every loss of the ramp is {curve.losses[0]:g}: the rate changes nothing."
+        )
+        return _without("no_descent", reason, curve, training.used)
+    if fast:
+        return read(curve, training.used, whole=True)
     return _Search(training, plan, curve, (low, high), horizon).found()
 
 
@@ -128,12 +137,6 @@ class _Search:
     def found(self) -> Found:
         """Probe, and say what was found."""
         first, second = self.rounds
-        if len(set(self.curve.losses)) == 1:
-            reason = (
-                f"Every loss of the ramp is {self.curve.losses[0]:g}: the rate changes "
-                "nothing."
-            )
-            return self._nothing("no_descent", reason)
         start = max(place(self._ceiling()) - _BELOW, first.bounds[0])
         climb(first, start, 2)
         best = first.best()
