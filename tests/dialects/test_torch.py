@@ -240,7 +240,8 @@ def test_warm_restarts(first: int, mult: int, low: float, base: float) -> None:
         150,
         base,
     )
-    agree(ours, theirs)
+    # torch's way to a rate far below its eta_min loses digits of eta_min
+    agree(ours, theirs, peak=max(low, base))
     keeps_the_laws(ours)
 
 

@@ -33,7 +33,7 @@ def find(  # noqa: PLR0917 - typer calls it by name
         int | None, typer.Option(min=1, help=f"Most updates to make. Default: {STEPS}.")
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="At most 100 updates, less certain.")
+        bool, typer.Option("--fast", help="At most 100 updates: one ramp, no probes.")
     ] = False,
     seed: Annotated[
         int | None, typer.Option(help="Of batches and dropout. Default: 0.")

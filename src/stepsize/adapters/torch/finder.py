@@ -78,7 +78,7 @@ def find_lr(
             not initialised anew.
         steps: Most updates to make; `stepsize.finder.planned` says beforehand what on.
             Unit: updates; int >= 1.
-        fast: Whether to make at most 100, with less certainty.
+        fast: Whether to make one ramp of at most 100, and no probes.
         horizon: Length of the training that the rate is for, None if not known. Unit:
             updates.
         accumulate: Batches in an update; int >= 1.

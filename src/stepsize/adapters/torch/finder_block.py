@@ -72,7 +72,7 @@ class Finder:
                 tensor of one element. Accumulation, clipping, autocast and a scaler
                 are what it does itself. It must not step a scheduler.
             steps: Most updates to make. Unit: updates; int >= 1.
-            fast: Whether to make at most 100, with less certainty.
+            fast: Whether to make one ramp of at most 100, and no probes.
             low: Where the ramp begins. Unit: lr; finite, > 0.
             high: Where it ends at the latest. Unit: lr; finite, > `low`.
             horizon: Length of the training that the rate is for, None if not known.
