@@ -29,6 +29,7 @@ FEATURES, LABELS = load_digits(return_X_y=True)
 def _imported() -> None:
     with warnings.catch_warnings():  # it uses what torch and pandas have given up
         warnings.simplefilter("ignore")
+        import fastai.callback.schedule  # adds lr_find and fit_one_cycle
         import fastai.callback.training  # noqa: F401
 
 

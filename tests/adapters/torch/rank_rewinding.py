@@ -45,8 +45,8 @@ class Back:
         held = state["held"]
         return state if held in available else {"held": max(available)}
 
-    def inspects(self, state: State, update: int) -> bool:
-        return update % self.every == 0
+    def inspects(self, state: State, update: int) -> Collection[str]:
+        return ("nonfinite",) if update % self.every == 0 else ()
 
     def to_dict(self) -> dict[str, Any]:
         return {"policy": "Back", "every": self.every, "name": self.name}

@@ -255,7 +255,8 @@ def test_an_event_on_one_rank_is_found_and_named(tmp_path: Path, size: int) -> N
 @pytest.mark.parametrize("size", [2, 4])
 def test_a_loss_that_breaks_on_one_rank_rewinds_all(tmp_path: Path, size: int) -> None:
     found = together(outcomes("rank_training", tmp_path, "rewinding", size), 60)
-    assert found["rewound"] == [[34, 30]]
+    # losses of several updates are exchanged at once: at the next look, here at 40
+    assert found["rewound"] == [[40, 30]]
     assert [one["kind"] for one in found["events"]] == ["rewind", "scale"]
     weights = [one for row in found["weights"][0] for one in row]
     assert all(map(math.isfinite, weights + found["weights"][1]))
@@ -278,7 +279,7 @@ def test_an_observation_on_one_rank_alone_is_named(tmp_path: Path) -> None:
     assert disagreement(
         found,
         "reduce(mean) of update 10 on rank 0",
-        "reduce(mean) of update 11 on rank 1",
+        "reduce(mean) of update 17 on rank 1",
     )
 
 
