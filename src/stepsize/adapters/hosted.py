@@ -20,11 +20,10 @@ try:
 except ImportError as error:
     raise missing("PyTorch", "torch") from error
 
+from stepsize.adapters.driving.arguments import Ledger, Value
+from stepsize.adapters.driving.resuming import HorizonChange
 from stepsize.adapters.torch import Ranks, Rewound, Rule, Scheduler
-from stepsize.adapters.torch.program import Value
-from stepsize.adapters.torch.resumable import Ledger
 from stepsize.adapters.torch.scheduler import Store
-from stepsize.adapters.torch.state import HorizonChange
 
 
 class Settings(TypedDict, total=False):

@@ -1,6 +1,6 @@
 """Schedules in PyTorch: `Scheduler` drives an optimizer's hyperparameters."""
 
-from stepsize.adapters.torch.counting import SchedulerWarning
+from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch.deciding import Rewound
 from stepsize.adapters.torch.finder import find_lr
 from stepsize.adapters.torch.finder_batches import FinderWarning

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.errors import AdapterError
 
 WARN_AT = 2  # calls in a row without an update
@@ -21,10 +22,6 @@ DRY_RUN_DEPTH = (
     16  # frames from our hook to the caller of optimizer.step, and some more
 )
 QUIET_AT_MOST = 1000  # harmless-looking calls before the first update that is seen
-
-
-class SchedulerWarning(UserWarning):
-    """A training loop drives a Scheduler in a way that may not be meant."""
 
 
 def _no_number() -> int:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import torch
 
-from stepsize.adapters.torch.counting import SchedulerWarning
+from stepsize.adapters.driving.arguments import check_count
+from stepsize.adapters.driving.viewing import View
+from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch.eager import eager
 from stepsize.adapters.torch.looking import Look
 from stepsize.adapters.torch.ranks import Ranks
@@ -30,8 +32,6 @@ from stepsize.adapters.torch.snapshots import (
     MemorySnapshots,
     Subject,
 )
-from stepsize.adapters.torch.state import check_positive
-from stepsize.adapters.torch.viewing import View
 from stepsize.control.events import Event, Target
 from stepsize.control.journal import Journal
 from stepsize.control.policies import Change, Observation, Policy, State, Together
@@ -501,7 +501,7 @@ def make_deciding(
             rule = "be policies, as in stepsize.control"
             raise AdapterError(describe("Scheduler.policies", rule, policy))
     if sync_every is not None:
-        check_positive(sync_every, "Scheduler.sync_every")
+        check_count(sync_every, "Scheduler.sync_every", 1)
     if not policies:
         for name, given in (("snapshots", snapshots), ("sync_every", sync_every)):
             if given is not None:

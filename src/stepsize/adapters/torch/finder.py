@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from stepsize.adapters.driving.arguments import check_count
 from stepsize.adapters.torch import hooks
 from stepsize.adapters.torch.deciding import ranks_of
 from stepsize.adapters.torch.finder_batches import FinderWarning, Streams
@@ -29,7 +30,6 @@ from stepsize.adapters.torch.finder_caching import (
 from stepsize.adapters.torch.finder_key import key_of, samples_of
 from stepsize.adapters.torch.finder_loop import LossFn, Update
 from stepsize.adapters.torch.ranks import Ranks
-from stepsize.adapters.torch.state import check_positive
 from stepsize.errors import AdapterError, describe
 from stepsize.finder import Found
 
@@ -116,7 +116,7 @@ def find_lr(
         >>> found.low <= found.suggestion <= found.high
         True
     """
-    check_positive(accumulate, "find_lr.accumulate")
+    check_count(accumulate, "find_lr.accumulate", 1)
     if clip is not None and not clip > 0:
         rule = "be > 0, or None (unit: 2-norm of the gradient)"
         raise AdapterError(describe("find_lr.clip", rule, clip))

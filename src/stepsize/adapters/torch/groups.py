@@ -12,7 +12,6 @@ from typing import Any, final
 import torch
 
 from stepsize.errors import AdapterError, describe
-from stepsize.schedules.phases import hold
 from stepsize.schedules.schedule import Schedule
 
 Group = dict[str, Any]
@@ -157,19 +156,3 @@ def as_rules(rules: Mapping[Any, float | Schedule] | Iterable[Rule]) -> list[Rul
 def group_name(group: Group, index: int) -> str:
     """Return the group's name, or its index where it has none."""
     return str(group.get("name", index))
-
-
-def as_schedule(value: object, field: str) -> Schedule:
-    """Return a schedule, or the constant one for a number.
-
-    Raises:
-        AdapterError: It is neither, or the number is negative or not finite.
-    """
-    if isinstance(value, Schedule):
-        return value
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and 0 <= value < math.inf:  # type: ignore[operator]  # checked just now
-        return value * hold()
-    rule = "be a Schedule, or a finite number >= 0"
-    hint = "for the text form: stepsize.parse(text)" if isinstance(value, str) else ""
-    raise AdapterError(describe(field, rule, value, hint=hint))

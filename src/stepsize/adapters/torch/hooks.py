@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from stepsize.adapters.torch.counting import SchedulerWarning, in_dry_run
+from stepsize.adapters.driving.warning import SchedulerWarning
+from stepsize.adapters.torch.counting import in_dry_run
 from stepsize.adapters.torch.eager import eager
 from stepsize.errors import AdapterError, describe
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from stepsize.adapters.torch.groups import Group, Path, Rule, as_schedule
-from stepsize.errors import AdapterError, StepsizeError, describe
+from stepsize.adapters.driving.arguments import Value, resolve
+from stepsize.adapters.torch.groups import Group, Path, Rule
+from stepsize.errors import AdapterError, describe
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.schedule import ResolvedSchedule, Schedule
 
@@ -37,6 +38,15 @@ class Program:
                     return resolved, 1.0
                 return self.parts[path], float(rule.value)  # type: ignore[arg-type]
         return self.parts[path], 1.0
+
+    def rest(self) -> object:
+        """Return what no event can lead over to another: rules, but for lengths."""
+        rules = []
+        for rule in self.to_dict()["rules"]:
+            horizon = rule.get("horizon", {})
+            kept = {k: v for k, v in horizon.items() if k not in ("steps", "epochs")}
+            rules.append(rule | {"horizon": kept})
+        return rules
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-plain; equal programs give equal mappings."""
@@ -105,9 +115,6 @@ def _resolved(plain: Mapping[str, Any]) -> ResolvedSchedule:
     return from_dict(plain["schedule"]).resolve(horizon=horizon, overflow=overflow)
 
 
-Value = Schedule | ResolvedSchedule | float
-
-
 def make_program(
     lr: Value | None,
     lr_factor: Value | None,
@@ -144,7 +151,7 @@ def make_program(
         rule = "be given, or lr_factor, or hyperparameters"
         raise AdapterError(describe("Scheduler.lr", rule, None))
     parts = {
-        path: _resolve(value, field, horizon) for path, (value, field) in wanted.items()
+        path: resolve(value, field, horizon) for path, (value, field) in wanted.items()
     }
     bound: list[tuple[Rule, ResolvedSchedule | None]] = []
     for one in rules:
@@ -155,40 +162,5 @@ def make_program(
                 describe("Rule.hyperparameter", rule, one.hyperparameter, hint=hint)
             )
         own = isinstance(one.value, Schedule)
-        bound.append((one, _resolve(one.value, "Rule.value", horizon) if own else None))
+        bound.append((one, resolve(one.value, "Rule.value", horizon) if own else None))
     return Program(parts, lr_factor is not None, tuple(bound))
-
-
-def _resolve(value: Value, field: str, horizon: Horizon | None) -> ResolvedSchedule:
-    if isinstance(value, ResolvedSchedule):
-        if horizon is not None and value.horizon != horizon:
-            rule = "have the horizon that total_steps or horizon say"
-            hint = "give the schedule unresolved, or leave the other two out"
-            raise AdapterError(describe(field, rule, value.horizon, hint=hint))
-        return value
-    schedule = as_schedule(value, field)
-    try:
-        return schedule.resolve(horizon=horizon)
-    except StepsizeError as error:
-        # the reader knows our arguments, not those of resolve
-        error.add_note(f"in {field} = {schedule}")
-        raise
-
-
-def as_horizon(total_steps: int | None, horizon: Horizon | None) -> Horizon | None:
-    """Return the horizon that one of the two gives, None for neither.
-
-    Raises:
-        AdapterError: Both are given, or `horizon` is no Horizon.
-        InvalidScheduleError: `total_steps` is no int >= 1.
-    """
-    if horizon is not None and not isinstance(horizon, Horizon):
-        rule = "be a Horizon"
-        hint = "total_steps takes a number of updates"
-        raise AdapterError(describe("Scheduler.horizon", rule, horizon, hint=hint))
-    if total_steps is None:
-        return horizon
-    if horizon is not None:
-        rule = "be left out when horizon is given"
-        raise AdapterError(describe("Scheduler.total_steps", rule, total_steps))
-    return Horizon(steps=total_steps)

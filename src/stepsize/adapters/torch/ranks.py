@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import distributed
 
-from stepsize.adapters.torch.state import check_positive
+from stepsize.adapters.driving.arguments import check_count
 from stepsize.errors import AdapterError, RanksDisagreeError, describe
 
 ROOM = 1024  # bytes of the first message: longer ones need a second
@@ -76,7 +76,7 @@ class Ranks:
         check_every: int = 100,
         timeout_seconds: float | None = None,
     ) -> None:
-        self.check_every = check_positive(check_every, "Ranks.check_every")
+        self.check_every = check_count(check_every, "Ranks.check_every", 1)
         if timeout_seconds is not None and not timeout_seconds > 0:
             rule = "be > 0, or None (unit: seconds)"
             raise AdapterError(describe("Ranks.timeout_seconds", rule, timeout_seconds))

@@ -5,14 +5,20 @@ What becomes of a state that is of another schedule is `resuming`'s to say.
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
 
+from stepsize.adapters.driving.arguments import (
+    Ledger,
+    as_sink,
+    check_choice,
+    check_count,
+)
+from stepsize.adapters.driving.resuming import HorizonChange
+from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch import hooks
-from stepsize.adapters.torch.counting import SchedulerWarning
 from stepsize.adapters.torch.deciding import Deciding, journal_of
 from stepsize.adapters.torch.groups import Rule, as_rules
 from stepsize.adapters.torch.program import Program
@@ -23,21 +29,12 @@ from stepsize.adapters.torch.resuming import (
     parent_of,
     read_program,
 )
-from stepsize.adapters.torch.state import (
-    HorizonChange,
-    State,
-    check_choice,
-    check_count,
-)
+from stepsize.adapters.torch.state import State
 from stepsize.adapters.torch.steering import Steering
 from stepsize.control.events import Event
 from stepsize.control.journal import Journal
-from stepsize.control.sink import EventSink
 from stepsize.errors import AdapterError, describe
-from stepsize.ledger.event_log import EventLog
 from stepsize.schedules.schedule import Schedule
-
-Ledger = str | os.PathLike[str] | EventSink
 
 CARRIED = "stepsize_update"  # the count, in the groups of a saved optimizer
 
@@ -328,17 +325,3 @@ class Resumable(Steering):
         self._await_first()
         if not copied["open"]:
             self.close()
-
-
-def as_sink(ledger: Ledger | None) -> EventSink | None:
-    """Return the sink that a path stands for.
-
-    Raises:
-        AdapterError: It is neither a path nor an `EventSink`.
-    """
-    if isinstance(ledger, (str, os.PathLike)):
-        return EventLog(ledger)
-    if ledger is None or isinstance(ledger, EventSink):
-        return ledger
-    rule = "be the path of an event log, or an EventSink"
-    raise AdapterError(describe("Scheduler.ledger", rule, ledger))

@@ -9,10 +9,19 @@ from typing import Any, Literal
 
 import torch
 
+from stepsize.adapters.driving.arguments import (
+    Ledger,
+    Value,
+    as_horizon,
+    as_sink,
+    check_choice,
+    check_count,
+)
+from stepsize.adapters.driving.resuming import HorizonChange
+from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch import hooks
 from stepsize.adapters.torch.counting import (
     Repeats,
-    SchedulerWarning,
     forward_passes,
     probe_of,
     version_of,
@@ -28,18 +37,12 @@ from stepsize.adapters.torch.eager import eager
 from stepsize.adapters.torch.facade import no_epoch
 from stepsize.adapters.torch.groups import Rule, as_rules
 from stepsize.adapters.torch.plan import Plan, make_plan
-from stepsize.adapters.torch.program import Program, Value, as_horizon, make_program
+from stepsize.adapters.torch.program import Program, make_program
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.adapters.torch.remote import Remote
-from stepsize.adapters.torch.resumable import Ledger, Resumable, as_sink
+from stepsize.adapters.torch.resumable import Resumable
 from stepsize.adapters.torch.snapshots import Subject
-from stepsize.adapters.torch.state import (
-    Bases,
-    HorizonChange,
-    check_choice,
-    check_count,
-    check_even,
-)
+from stepsize.adapters.torch.state import Bases, check_even
 from stepsize.control.events import Event, append
 from stepsize.control.journal import Journal
 from stepsize.control.policies import Policy

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, distributed
 from torch.nn import Parameter
 
+from stepsize.adapters.driving.arguments import check_count
 from stepsize.adapters.torch.snapshot_image import Image, put_back, view
 from stepsize.adapters.torch.snapshot_subject import Subject
-from stepsize.adapters.torch.state import check_count
 from stepsize.errors import AdapterError, describe
 
 VERSION = 1

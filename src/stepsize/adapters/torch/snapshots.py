@@ -11,6 +11,7 @@ from typing import Any, final
 
 from torch import Tensor
 
+from stepsize.adapters.driving.arguments import check_count
 from stepsize.adapters.torch.snapshot_disk import DiskSnapshots
 from stepsize.adapters.torch.snapshot_image import Image, capture, put_back
 from stepsize.adapters.torch.snapshot_measures import (
@@ -21,7 +22,6 @@ from stepsize.adapters.torch.snapshot_measures import (
 from stepsize.adapters.torch.snapshot_random import Draws
 from stepsize.adapters.torch.snapshot_restoring import restoring
 from stepsize.adapters.torch.snapshot_subject import Subject
-from stepsize.adapters.torch.state import check_count
 from stepsize.errors import AdapterError, describe
 
 __all__ = [

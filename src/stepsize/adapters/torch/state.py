@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, final
 
-from stepsize.adapters.torch.counting import SchedulerWarning
+from stepsize.adapters.driving.arguments import check_count
+from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch.groups import Group
 from stepsize.control.events import Event
 from stepsize.errors import AdapterError, StepsizeError, describe
 
 VERSION = 1
-HorizonChange = Literal["keep", "adopt", "stretch", "bridge"]
 
 
 @final
@@ -112,39 +112,6 @@ class State:
 def _is_program(plain: object) -> bool:
     names = {"parts", "relative", "rules"}
     return isinstance(plain, Mapping) and names <= set(plain) and plain["parts"] != {}
-
-
-def check_count(value: object, field: str) -> int:
-    """Return an int >= 0.
-
-    Raises:
-        AdapterError: It is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise AdapterError(describe(field, "be an int >= 0 (unit: updates)", value))
-    return value
-
-
-def check_positive(value: object, field: str) -> int:
-    """Return an int >= 1.
-
-    Raises:
-        AdapterError: It is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise AdapterError(describe(field, "be an int >= 1 (unit: updates)", value))
-    return value
-
-
-def check_choice(value: object, field: str, choices: Sequence[str | None]) -> None:
-    """Raise unless a value is among the choices.
-
-    Raises:
-        AdapterError: It is not.
-    """
-    if value not in choices:
-        listed = " or ".join(repr(choice) for choice in choices)
-        raise AdapterError(describe(field, f"be {listed}", value))
 
 
 class Bases:

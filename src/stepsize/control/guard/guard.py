@@ -77,7 +77,8 @@ class Guard:
         keep: Good snapshots that are held; int >= 1. The first one, those waiting to
             be proven and, for a while, an abandoned one come on top.
         prove_after: Clean updates that make a snapshot good; int >= 1.
-        give_back_after: Clean updates before a cut is given back; int >= 1.
+        give_back_after: Clean updates before a cut is given back; int >= 1. At most 15
+            count where the rate had been raised and is low again.
         over: Updates over which it is eased back; int >= 0.
         most: Rollbacks after which it gives up; int >= 1.
         most_lately: The same within 1000 updates; int >= 1.
