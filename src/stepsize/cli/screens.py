@@ -33,8 +33,12 @@ def table(*headers: str, left: tuple[int, ...] = ()) -> Table:
     """Return an empty table: columns to the right, unless listed as `left`."""
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for index, header in enumerate(headers):
-        justify: Any = "left" if index in left else "right"
-        made.add_column(Text(header), justify=justify, no_wrap=index not in left)
+        text = index in left  # which is never cut, not even a word of it
+        justify: Any = "left" if text else "right"
+        overflow: Any = "fold" if text else "ellipsis"
+        made.add_column(
+            Text(header), justify=justify, overflow=overflow, no_wrap=not text
+        )
     return made
 
 

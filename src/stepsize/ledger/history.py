@@ -131,7 +131,9 @@ class History:
             life = self._life(entry)
             life.last = max(life.last, record.update - 1)
         elif isinstance(record, End):
-            self._life(entry).end = record
+            life = self._life(entry)
+            life.end = record
+            life.last = max(life.last, (record.update or 0) - 1)
         elif isinstance(record, Spec):
             life = self._life(entry)
             life.specs.append(record)

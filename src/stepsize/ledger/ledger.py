@@ -129,6 +129,11 @@ class Ledger:
         self._tried = 0.0
         self._dropped = 0  # metrics that found no place in memory
         self._ending: Callable[..., Any] | None = None
+        self._made: Callable[[], int | None] | None = None
+
+    def counted(self, made: Callable[[], int | None]) -> None:
+        """Say how to know the updates made: asked once, at the end."""
+        self._made = made
 
     # --- the sink of a Scheduler ---------------------------------------------------
 
@@ -268,7 +273,8 @@ class Ledger:
                 atexit.unregister(self._ending)
                 self._ending = None
                 if self._begun or self._begins():
-                    self._waiting.append(End(outcome=outcome, why=why))
+                    made = None if self._made is None else self._made()
+                    self._waiting.append(End(outcome=outcome, why=why, update=made))
             self.flush()
             if self._waiting or self._dropped:
                 warnings.warn(self._left(), LedgerWarning, stacklevel=2)

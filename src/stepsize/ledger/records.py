@@ -301,10 +301,12 @@ class End(Record, frozen=True, kw_only=True, tag="end"):
         outcome: "closed"; "failed", by an exception; or "exited", the process ended
             without closing it.
         why: The exception.
+        update: Updates made, over all processes; None: not known.
     """
 
     outcome: Literal["closed", "failed", "exited"]
     why: str = ""
+    update: int | None = None
 
 
 AnyRecord = (

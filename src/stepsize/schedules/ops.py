@@ -331,6 +331,12 @@ class KerasOps(_NumpyLikeOps):
     def _cast(self, x: Numeric, dtype: Any) -> Numeric:
         return self.module.cast(x, dtype)
 
+    def find(self, starts: Numeric, t: Numeric) -> Numeric:
+        """Return how many boundaries lie at or before each step."""
+        k = self.module  # TensorFlow's searchsorted takes a row, and nothing else
+        row = k.searchsorted(starts, k.reshape(t, (-1,)), side="right")
+        return k.reshape(row, k.shape(t))
+
     def scatter(self, step: Numeric, high: Numeric, low: Numeric) -> Numeric:
         """Return a hash of step and seed in [-1, 1)."""
         integer, floating = self._dtypes(step)

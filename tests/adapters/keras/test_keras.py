@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -271,6 +272,16 @@ def test_events_are_recorded_as_everywhere(tmp_path: Path) -> None:
     )
     scheduler.add_event(Event(update=0, kind="scale", values={"factor": 0.5}))
     assert scheduler.rate() == RATES[0] * 0.5
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (6,), (2, 3)])
+def test_steps_of_any_shape_give_rates_of_it(shape: tuple[int, ...]) -> None:
+    count = math.prod(shape)
+    steps = keras.ops.reshape(keras.ops.arange(count, dtype="int32"), shape)
+    rates = COSINE.resolve(12)(steps)
+    assert tuple(rates.shape) == shape
+    flat = [float(rate) for rate in keras.ops.reshape(rates, (-1,))]
+    assert flat == pytest.approx(RATES[:count], rel=1e-6)
 
 
 @pytest.mark.skipif(

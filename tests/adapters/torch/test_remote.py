@@ -85,6 +85,14 @@ def test_metrics_come_every_so_many_updates(tmp_path: Path) -> None:
     assert found.latest.update == 10
 
 
+@pytest.mark.parametrize("close", ["scheduler", "ledger"])
+def test_a_closed_run_says_how_far_it_came(tmp_path: Path, close: str) -> None:
+    run = Run(tmp_path, metrics_every=10)
+    run.updates(17)
+    run.remote.close() if close == "scheduler" else run.remote.ledger.close()
+    assert history(tmp_path).update == 17
+
+
 def test_notes_of_another_process_begin_no_other_run(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.updates(3)

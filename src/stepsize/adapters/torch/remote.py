@@ -6,6 +6,7 @@ Nothing here decides whether a command is allowed; that is the ledger's.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, final
 
@@ -114,6 +115,7 @@ class Remote:
         self._first = first
         if ranks is not None:
             ledger.ranks = ranks.size
+        ledger.counted(_count(self._scheduler))
         polls = ledger.poll_seconds is not None
         self._station = Station(ledger) if first and polls else None
         self._pace = Pace(ledger.poll_seconds or 1.0)
@@ -263,6 +265,16 @@ class Remote:
             "order": None if order is None else asdict(order),
             "next": update + 1 if station.more else later,
         }
+
+
+def _count(reference: weakref.ref[Scheduler]) -> Callable[[], int | None]:
+    """Return what counts a Scheduler's updates, None when it is gone."""
+
+    def count() -> int | None:
+        scheduler = reference()
+        return None if scheduler is None else scheduler.update
+
+    return count
 
 
 def _hook(reference: weakref.ref[Remote]) -> Any:
