@@ -266,7 +266,9 @@ def test_the_loop_is_told_of_wishes(tmp_path: Path) -> None:
     run.updates(2)
     assert not run.remote.asked("stop")
     ask(tmp_path, "stop")
+    assert not run.scheduler.done
     run.updates(2)
+    assert run.scheduler.done
     assert run.remote.asked("stop")
     assert not run.remote.asked("stop")
     run.remote.close()

@@ -128,6 +128,7 @@ class Remote:
         self._made: Metric | None = None  # waits for its loss
         self._loss: Any = None
         self._wishes: set[str] = set()
+        self.stopped = False  # whether a stop was asked for
         self._handles: list[Any] = []
         if not scheduler._calls:
             hook = _hook(weakref.ref(self))
@@ -250,6 +251,7 @@ class Remote:
                 refused = refused or str(error)
         if order["wish"] and not refused:
             self._wishes.add(order["wish"])
+            self.stopped = self.stopped or order["wish"] == "stop"
         if self._station is not None:
             made = Order(command=order["command"], refused=refused, why=order["why"])
             self._station.answer(made, update, tuple(sequences))

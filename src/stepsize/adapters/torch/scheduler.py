@@ -483,6 +483,16 @@ class Scheduler(Resumable):
         """Return whether a person asked for it through the ledger; once each time."""
         return self._remote is not None and self._remote.asked(wish)
 
+    @property
+    def done(self) -> bool:
+        """Whether every step of the horizon was made, or a person asked to stop.
+
+        `while not scheduler.done:` is the loop of a run that may be extended, held,
+        rewound, cooled down or stopped. Of "lr", if that is driven, in every group;
+        without a horizon only a person ends it.
+        """
+        return (self._remote is not None and self._remote.stopped) or super().done
+
     # --- what it says --------------------------------------------------------------
 
     @property
