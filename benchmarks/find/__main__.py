@@ -1,8 +1,9 @@
-"""`python -m benchmarks.find [fast | truth | transfer] [--json FILE]`.
+"""`python -m benchmarks.find [fast | validation | truth | transfer] [--json FILE]`.
 
 Without a word it measures every finder's regret against the truth that is checked in;
-`fast` measures `find(fast=True)` alone; `truth` makes the truth
-anew; `transfer` uses the rate found on one data set on another.
+`fast` measures `find(fast=True)` alone, `validation` the finder that is given
+validation losses; `truth` makes the truth anew; `transfer` uses the rate found on one
+data set on another.
 """
 
 from __future__ import annotations
@@ -16,12 +17,20 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.find.measuring import FAST, OURS, Suggestion, measure, measure_others
+from benchmarks.find.measuring import (
+    FAST,
+    OURS,
+    VALIDATED,
+    Suggestion,
+    measure,
+    measure_others,
+)
 from benchmarks.find.tables import OVERFIT, each_cell, finders
 from benchmarks.find.transfer import transfer
 from benchmarks.find.truths import SETS, cells, load, make
 
-_WORDS = ("regret", "fast", "truth", "transfer")
+_ALONE = {"fast": FAST, "validation": VALIDATED}
+_WORDS = ("regret", *_ALONE, "truth", "transfer")
 
 
 def main() -> None:
@@ -36,12 +45,17 @@ def main() -> None:
     elif given.what == "transfer":
         print(transfer())
     else:
-        regret(given.json, only_fast=given.what == "fast")
+        regret(given.json, _ALONE.get(given.what))
 
 
-def regret(file: Path | None, *, only_fast: bool) -> None:
-    """Measure, print a table per set of tasks, and write the file."""
-    ours = (FAST,) if only_fast else (OURS, FAST)
+def regret(file: Path | None, alone: str | None) -> None:
+    """Measure, print a table per set of tasks, and write the file.
+
+    Args:
+        file: Where to, as JSON.
+        alone: The only finder to measure; None: all.
+    """
+    ours = (OURS, FAST, VALIDATED) if alone is None else (alone,)
     truths, begin = load(), time.perf_counter()
     everything: list[Suggestion] = []
     for name in SETS:
@@ -50,7 +64,7 @@ def regret(file: Path | None, *, only_fast: bool) -> None:
         for task, optimizer in known:
             truth = truths[task.name, optimizer]
             said += measure(task, optimizer, truth, ours=ours)
-            if not only_fast:
+            if alone is None:
                 said += measure_others(task, optimizer, truth)
         names = [(task.name, optimizer) for task, optimizer in known]
         told = [cell for cell in names if truths[cell].overfit() <= OVERFIT]

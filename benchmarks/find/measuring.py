@@ -17,9 +17,10 @@ from benchmarks.find.task import Task
 from stepsize.finder import Curve, find
 
 SEEDS = range(5)
-OURS, FAST, BLOWUP, BLOWUP_OR_END, RANDOM, DEFAULT = (
+OURS, FAST, VALIDATED, BLOWUP, BLOWUP_OR_END, RANDOM, DEFAULT = (
     "stepsize",
     "stepsize fast",
+    "stepsize with validation",
     "blow-up / 10",
     "blow-up or end / 10",
     "random search",
@@ -55,14 +56,23 @@ class Suggestion:
 
 
 def measure(
-    task: Task, optimizer: str, truth: Truth, *, ours: Sequence[str] = (OURS, FAST)
+    task: Task,
+    optimizer: str,
+    truth: Truth,
+    *,
+    ours: Sequence[str] = (OURS, FAST, VALIDATED),
 ) -> Iterator[Suggestion]:
     """Run these of our finders on one cell, on each seed."""
 
     for seed in SEEDS:
         for name in ours:
             member = Member(task, optimizer, seed)
-            found = find(member.step, member.again, fast=name == FAST)
+            found = find(
+                member.step,
+                member.again,
+                fast=name == FAST,
+                validate=member.validate if name == VALIDATED else None,
+            )
             yield Suggestion(
                 finder=name,
                 task=task.name,

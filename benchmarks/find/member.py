@@ -11,6 +11,7 @@ from benchmarks.find.task import Batch, Task
 
 _STREAMS = 20  # for each finder seed; seeds of the truth lie above all of them
 _AHEAD = 600  # batches made at once
+_PARTS = 8  # of the validation data
 
 
 @final
@@ -35,6 +36,11 @@ class Member:
             self._streams[stream] = self._task.stream(number, _AHEAD)
         self._batches = iter(self._streams[stream])
         self._stack = Stack(self._task, self._optimizer, self._first)
+
+    def validate(self) -> list[float]:
+        """Return the losses of batches of the validation data that the truth is of."""
+        columns = zip(*(c.chunk(_PARTS) for c in self._task.held_out()), strict=True)
+        return [float(self._stack.losses(part)[0]) for part in columns]
 
     def step(self, lr: float) -> float:
         """Make one update with the next batch; return the loss before it."""

@@ -50,7 +50,10 @@ class Stack:
 
     def evaluate(self) -> Tensor:
         """Return the members' validation losses."""
-        columns = self.task.held_out()
+        return self.losses(self.task.held_out())
+
+    def losses(self, columns: Batch) -> Tensor:
+        """Return each member's loss of a batch that all share."""
         parts: list[Tensor] = []
         for part in torch.split(self.values, 4):  # more at once do not fit in the cache
             shared = tuple(c.expand(len(part), *c.shape) for c in columns)

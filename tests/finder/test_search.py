@@ -271,3 +271,43 @@ def test_what_is_out_of_range_is_refused(
 ) -> None:
     with pytest.raises(FinderError, match=match):
         found_of(Quadratic(), **options)
+
+
+def test_validation_finds_the_rate_that_fits_less() -> None:
+    """Training goes to 1, where validation is as bad as at 0; it is best at 0.5."""
+    training = Quadratic(curvature=0.2)
+
+    def validate() -> list[float]:
+        return [(training.w - goal) ** 2 for goal in (0.45, 0.5, 0.55)]
+
+    blind = found_of(training, horizon=64)
+    seeing = found_of(training, horizon=64, validate=validate)
+    assert blind.status == seeing.status == "ok"
+    assert blind.suggestion is not None
+    assert seeing.suggestion is not None
+    assert 4 * seeing.suggestion < blind.suggestion
+    assert "in validation" in seeing.reasons[-1]
+
+
+def test_validation_that_nothing_improves_is_no_descent() -> None:
+    training = Quadratic()
+    found = found_of(training, validate=lambda: [training.w**2])
+    assert (found.status, found.suggestion) == ("no_descent", None)
+
+
+def test_validation_that_breaks_breaks_the_probe() -> None:
+    training = Quadratic()
+
+    def validate() -> list[float]:
+        return [math.nan if training.w > 0.1 else 1.0 - training.w]
+
+    found = found_of(training, validate=validate)
+    scores = {probe.lr: probe.score for probe in found.probes}
+    assert any(score is not None for score in scores.values())
+    assert all(score is None for lr, score in scores.items() if lr > 0.009)
+    assert all(score is not None for lr, score in scores.items() if lr < 0.001)
+
+
+def test_validation_without_a_batch_is_refused() -> None:
+    with pytest.raises(FinderError, match=r"find\.validate"):
+        found_of(Quadratic(), validate=list)

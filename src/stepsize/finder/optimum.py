@@ -87,6 +87,8 @@ def error_of(run: Run, other: Run) -> float:
     if run.tail is None or other.tail is None:
         return math.inf
     gaps = np.subtract(run.tail, other.tail)
+    if len(gaps) == 1:  # one batch of validation: its noise is not known
+        return 0.0
     return float(gaps.std(ddof=1)) / math.sqrt(len(gaps))
 
 

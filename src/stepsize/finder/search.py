@@ -15,7 +15,7 @@ from stepsize.finder.optimum import Optimum, error_of, optimum
 from stepsize.finder.planning import DEFAULT_STEPS, FEWEST_STEPS, Planned, planned
 from stepsize.finder.reading import read
 from stepsize.finder.rules import suggested
-from stepsize.finder.training import Again, Run, Step, Tell, Training
+from stepsize.finder.training import Again, Run, Step, Tell, Training, Validate
 
 # Where the probes begin below the ceiling. Unit: quarter decades. A walk from a bad
 # place ends at the same rate, only later.
@@ -42,6 +42,7 @@ def find(
     low: float = 1e-7,
     high: float = 10.0,
     horizon: int | None = None,
+    validate: Validate | None = None,
     tell: Tell | None = None,
 ) -> Found:
     """Find the peak rate of a training with a warmup and a decay.
@@ -67,10 +68,14 @@ def find(
             lowers the loss. Unit: lr; finite, > `low`.
         horizon: Updates of the training to come. Int >= 1; None takes it for 6 times
             as long as a long probe, and for 384 at the least.
+        validate: Returns the losses, one or more, of batches that are kept out of
+            training, always the same, at the weights as they are. Probes are then
+            scored by their mean instead: where few examples are seen often, the rate
+            that fits them best is not the best one. A ramp does not ask it.
         tell: Called with a `Progress` after every update.
 
     Raises:
-        FinderError: An argument is outside its range.
+        FinderError: An argument is outside its range, or validation gives no loss.
 
     Source:
         Bjorck et al. 2024, arXiv:2409.19913, for the power of the horizon.
@@ -95,7 +100,7 @@ def find(
     if plan.steps < FEWEST_STEPS:
         reason = f"A search needs {FEWEST_STEPS} updates; it may use {plan.steps}."
         return _without("too_few_steps", reason, None, 0)
-    training = Training(step, again, plan.steps, tell)
+    training = Training(step, again, plan.steps, tell, validate)
     curve = training.ramp(low, high, plan.ramp)
     if not math.isfinite(curve.losses[0]):
         reason = f"The first loss, before any update, is {curve.losses[0]}."
@@ -131,6 +136,7 @@ class _Search:
             Round(training, length, stream, bounds)
             for stream, length in enumerate(lengths)
         ]
+        self.untrained = training.untrained()
         self.reasons: list[str] = []
         self.clear = math.inf  # standard errors by which the loss falls
 
@@ -179,8 +185,11 @@ class _Search:
         """Set by how many standard errors the best probe lowers the loss.
 
         Where noise could hide it, it is compared on its own batches with a probe at a
-        rate too low to change anything.
+        rate too low to change anything; with validation always, with no training.
         """
+        if self.untrained is not None:
+            self._compare(best, self.untrained)
+            return
         noise = 0.0 if self.shape is None else self.shape.noise
         level = math.fsum(self.curve.losses[:_LEVEL]) / _LEVEL
         deviation = max(noise, float(np.std(best.tail or (math.inf,))))
@@ -189,18 +198,25 @@ class _Search:
         if self.training.left < best.length:
             return
         still = self.training.probe(self.curve.lrs[0], best.length, best.stream)
+        self._compare(best, still)
+
+    def _compare(self, best: Run, still: Run) -> None:
         gap, error = still.score - best.score, error_of(best, still)
         if error > 0.0:
             self.clear = gap / error
         else:
             self.clear = math.inf if gap > 0.0 else 0.0
         if self.clear < _CLEAR:
+            pair = (
+                f"Probes at {best.lr:.3g} and at {still.lr:.3g}, on the same batches,"
+            )
+            if self.untrained is not None:
+                pair = f"A probe at {best.lr:.3g} and no training, in validation,"
             self.reasons.append(
-                f"Probes at {best.lr:.3g} and at {still.lr:.3g}, on the same batches, "
-                f"come to {best.score:.4g} and {still.score:.4g}, {self.clear:.1f} "
-                "standard errors apart: that the loss falls is not certain. The model "
-                f"may be trained already, or learn too slowly for {best.length} "
-                "updates to show it."
+                f"{pair} come to {best.score:.4g} and {still.score:.4g}, "
+                f"{self.clear:.1f} standard errors apart: that the loss falls is not "
+                "certain. The model may be trained already, or learn too slowly for "
+                f"{best.length} updates to show it."
             )
 
     def _status(self, spread: float | None) -> Status:
@@ -249,10 +265,11 @@ class _Search:
         main = self._main()
         best = main.best()
         at = "none" if best is None else f"{rate(best):.3g}"
+        where = "" if self.untrained is None else " in validation"
         return (
             f"Of {len(main.runs)} probes of {main.length} updates the one at {at} came "
-            f"lowest; the rate is lowered for a training of {self.horizon} updates, "
-            "and of rates alike the lowest is taken."
+            f"lowest{where}; the rate is lowered for a training of {self.horizon} "
+            "updates, and of rates alike the lowest is taken."
         )
 
     def _place(self, probes: Round) -> Optimum | None:
@@ -260,6 +277,8 @@ class _Search:
         if not probes.runs:
             return None
         start = next(iter(probes.runs.values())).losses[0]
+        if self.untrained is not None:
+            start = self.untrained.score
         at = optimum(probes.runs, start)
         if at is None:
             return None

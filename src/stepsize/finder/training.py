@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import final
 
+from stepsize.errors import FinderError, describe
 from stepsize.finder.curve import Curve
 
 Step = Callable[[float], float]
 Again = Callable[[int], None]
+Validate = Callable[[], Sequence[float]]
 
 _WARMUP = 0.1
 _TAIL = 0.25  # share of a probe whose losses are its score
@@ -55,18 +57,23 @@ class Run:
         stream: Number of its batches.
         losses: Before each update; the last may not be finite, and then it is broken.
         length: Updates planned.
+        validation: Losses of batches that were kept out of training, at its end; empty
+            where there are none.
     """
 
     lr: float
     stream: int
     losses: tuple[float, ...]
     length: int
+    validation: tuple[float, ...] = ()
 
     @property
     def tail(self) -> tuple[float, ...] | None:
         """The losses that score it; None if it is broken."""
         if len(self.losses) < self.length or not math.isfinite(self.losses[-1]):
             return None
+        if self.validation:
+            return self.validation if all(map(math.isfinite, self.validation)) else None
         return self.losses[-max(2, round(_TAIL * self.length)) :]
 
     @property
@@ -85,11 +92,36 @@ class Training:
     """
 
     def __init__(
-        self, step: Step, again: Again, planned: int, tell: Tell | None
+        self,
+        step: Step,
+        again: Again,
+        planned: int,
+        tell: Tell | None,
+        validate: Validate | None = None,
     ) -> None:
         self.used = 0
         self._step, self._again, self._tell = step, again, tell
+        self._validate = validate
         self._planned = planned
+
+    def untrained(self) -> Run | None:
+        """Return a run without updates at the snapshot, None without validation.
+
+        Raises:
+            FinderError: Validation gives no loss.
+        """
+        if self._validate is None:
+            return None
+        self._again(0)
+        found = self._validated()
+        if not found:
+            rule = "give the loss of one batch at least"
+            raise FinderError(describe("find.validate", rule, found))
+        return Run(0.0, 0, (math.fsum(found) / len(found),), 1, found)
+
+    def _validated(self) -> tuple[float, ...]:
+        losses = () if self._validate is None else self._validate()
+        return tuple(float(loss) for loss in losses)
 
     @property
     def left(self) -> int:
@@ -141,7 +173,9 @@ class Training:
             losses.append(self._update(lr * factor, "probe"))
             if not math.isfinite(losses[-1]):
                 break
-        return Run(lr, stream, tuple(losses), length)
+        whole = len(losses) == length and math.isfinite(losses[-1])
+        ends = self._validated() if whole else ()
+        return Run(lr, stream, tuple(losses), length, ends)
 
 
 def _broken(losses: list[float], medians: list[float]) -> bool:
