@@ -1,6 +1,5 @@
 """`stepsize cooldown-advice`: start the cooldown now, or later?"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,10 +19,10 @@ from stepsize.cli.inputs import AsJson, Output, Total
 
 def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The run so far; as for predict.")
+        str, typer.Argument(metavar="RUN", help="The run so far; as for predict.")
     ],
     others: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
             metavar="[OTHER...]", help="Other runs of the model, one with a decay."
         ),
@@ -64,7 +63,7 @@ def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
         screens.write_data(screens.to_json(plain | {"notes": law.diagnosis}), output)
         return
     out = screens.console()
-    out.print(f"{run.name}: {advice.made} updates made")
+    out.print(f"{curves[0].name}: {advice.made} updates made")
     table = screens.table(
         "cooldown from now", "loss", "90 % interval", "worth of 1000 updates more"
     )

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from stepsize.planner.fitting.fitted import FittedLaw
 
 Runs = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
         metavar="RUN...",
-        help="Recorded runs: CSV, JSON, JSON lines, or TensorBoard event files.",
+        help="Recorded runs: a ledger's folder or address, CSV, JSON, JSON lines, or "
+        "TensorBoard event files.",
     ),
 ]
 StepColumn = Annotated[str | None, typer.Option("--step", help="Column of the step.")]
@@ -38,7 +39,7 @@ Png = Annotated[
 
 
 def read_runs(
-    paths: Sequence[Path],
+    paths: Sequence[str],
     *,
     step: str | None,
     loss: str | None,

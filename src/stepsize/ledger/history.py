@@ -270,6 +270,18 @@ class Rates:
             for one in self._sources[path]
         )
 
+    def block(self, start: int, stop: int, path: str = "lr") -> list[float]:
+        """Return the values of [start, stop) of the first group that has any.
+
+        Raises:
+            StopIteration: None has.
+        """
+        trajectory, source = next(one for one in self._sources[path] if one is not None)
+        return [
+            rounded(value * source.factor, source.dtype)
+            for value in trajectory.block(start, stop)
+        ]
+
     def leading(self, path: str = "lr") -> Trajectory:
         """Return the trajectory of the first group that has one."""
         row = self._sources.get(path) or next(iter(self._sources.values()))

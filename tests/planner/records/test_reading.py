@@ -10,6 +10,7 @@ import pytest
 
 import stepsize as ss
 from stepsize.errors import FitError
+from stepsize.ledger import Ledger
 from stepsize.planner.records import read_run
 
 STEPS = [100, 200, 300, 400]
@@ -161,3 +162,42 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def write_bytes(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+def test_a_ledger_gives_losses_and_the_exact_rates_of_all_updates(
+    tmp_path: Path,
+) -> None:
+    torch = pytest.importorskip("torch")
+    adapter = import_module("stepsize.adapters.torch")
+    weight = torch.nn.Parameter(torch.ones(1))
+    sgd = torch.optim.SGD([weight], lr=0.1)
+    folder = tmp_path / "seven"
+    ledger = Ledger(folder, metrics_every=7)
+    scheduler = adapter.Scheduler(
+        sgd, lr=0.1 * ss.cosine(), total_steps=100, ledger=ledger
+    )
+    used, losses = [], []
+    for update in range(60):
+        if update == 33:
+            scheduler.scale(0.5, reason="a test")
+        sgd.zero_grad()
+        loss = weight.square().sum()
+        loss.backward()
+        used.append(sgd.param_groups[0]["lr"])
+        losses.append(float(loss.detach()))
+        sgd.step()
+        scheduler.step(loss=loss)
+    scheduler.close()
+    for place in (folder, str(folder / "ledger.jsonl")):
+        curve = read_run(place)
+        assert curve.steps.tolist() == list(range(0, 60, 7))
+        assert curve.losses == pytest.approx([losses[step] for step in curve.steps])
+        assert curve.rates.tolist() == used[: len(curve.rates)]
+    with pytest.raises(FitError, match="'mood'"):
+        read_run(folder, loss="mood")
+
+
+def test_a_ledger_without_measurements_is_refused(tmp_path: Path) -> None:
+    Ledger(tmp_path).note("nothing yet")
+    with pytest.raises(FitError, match="have measurements in it"):
+        read_run(tmp_path)

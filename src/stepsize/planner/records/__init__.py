@@ -1,4 +1,4 @@
-"""Recorded runs from files: CSV, TensorBoard event files, JSON exports, JSON lines."""
+"""Recorded runs from ledgers and files: CSV, JSON, JSON lines, TensorBoard."""
 
 from stepsize.planner.records.reading import read_run
 

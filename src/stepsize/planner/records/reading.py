@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from stepsize.errors import FitError, describe
+from stepsize.ledger.history import History
 from stepsize.planner.fitting.curve import Curve
 from stepsize.planner.laws.law import Floats
 from stepsize.planner.records.columns import Points, points
 from stepsize.planner.records.files import table_of
+from stepsize.planner.records.ledgers import is_ledger, planned, recorded
 from stepsize.schedules.schedule import ResolvedSchedule
 
 _SPARSE = 0.25
@@ -27,12 +29,14 @@ def read_run(
 ) -> Curve:
     """Read a recorded run.
 
-    Reads CSV, JSON, JSON lines and TensorBoard event files: see `files.table_of`.
-    Rates that were logged now and then are joined by straight lines, which is right to
-    within rounding where they were logged at each kink.
+    Reads ledgers, CSV, JSON, JSON lines and TensorBoard event files: see
+    `files.table_of`. A ledger says what its rates follow from, so that they are exact.
+    Elsewhere, rates that were logged now and then are joined by straight lines, which
+    is right to within rounding where they were logged at each kink.
 
     Args:
-        path: The file; or a folder of TensorBoard event files.
+        path: The file; a folder of TensorBoard event files; or where a ledger is: its
+            folder, or the address of a database with "#" and the run's name.
         schedule: Where the rates come from, if not from the file.
         step: Column of the step; None: looked for under its usual names.
         loss: Column of the loss; None: likewise.
@@ -43,18 +47,26 @@ def read_run(
             losses are mixed, or the rates are missing.
         FrameworkMissingError: An event file needs tensorboard.
     """
-    path = Path(path)
-    found = points(table_of(path), path.name, step=step, loss=loss, rate=rate)
+    name = Path(path).name
+    history: History | None = None
+    if is_ledger(path):
+        table, history = recorded(path)
+    else:
+        table = table_of(Path(path))
+    found = points(table, name, step=step, loss=loss, rate=rate)
     steps = np.array(found.steps)
     if not np.isfinite(steps).all() or steps.max() < 1:
         rule = "be finite, the last of them >= 1 (unit: updates)"
-        raise FitError(describe(f"{path.name}.steps", rule, found.steps[-1]))
+        raise FitError(describe(f"{name}.steps", rule, found.steps[-1]))
     last = int(steps.max())
+    rates: Floats | None = None
     if schedule is not None:
         rates = np.asarray(schedule.block(0, last + 1), dtype=np.float64)
-    else:
-        rates = _rates(found, last, path.name)
-    return Curve(rates=rates, steps=steps, losses=found.losses, name=path.name)
+    elif history is not None and rate is None:
+        rates = planned(history, last + 1)
+    if rates is None:
+        rates = _rates(found, last, name)
+    return Curve(rates=rates, steps=steps, losses=found.losses, name=name)
 
 
 def _rates(found: Points, last: int, owner: str) -> Floats:
