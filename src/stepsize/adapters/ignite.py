@@ -88,6 +88,8 @@ class SchedulerHandler:
     def _iterated(self, engine: Any) -> None:
         loss = None if self._loss is None else self._loss(engine.state.output)
         self.scheduler.step(loss=loss)
+        if self.scheduler.asked("stop"):
+            engine.terminate()
 
     def _evaluated(self, engine: Any) -> None:
         self.scheduler.observe(**measured(engine.state.metrics))

@@ -14,6 +14,8 @@ from tests.adapters.recording import Seeing, printed_by, without
 import stepsize as ss
 from stepsize.control import Guard
 from stepsize.errors import AdapterError
+from stepsize.ledger import JsonlStore, Ledger
+from stepsize.ledger.commands import make_command
 from stepsize.testing import AdapterSuite, Case, Trained
 from stepsize.testing.adapter_suite import EPOCH
 
@@ -243,6 +245,23 @@ def trained(
     learner = make_learner(folder, recording(used, (), False), **options)
     scheduler = fit(learner, epochs, cbs=cbs, **settings)
     return learner, scheduler, [rates[-1] for rates in used]
+
+
+def test_a_person_stops_the_fit_and_has_a_checkpoint(tmp_path: Path) -> None:
+    from fastai.callback.core import Callback
+
+    class Person(Callback):  # type: ignore[misc]  # not read by mypy
+        def before_batch(self) -> None:
+            for batch, verb in ((3, "checkpoint"), (5, "stop")):
+                if self.train_iter == batch:
+                    command = make_command(verb, reason="a test")
+                    JsonlStore(tmp_path / "run").append(command)
+
+    ledger = Ledger(tmp_path / "run", poll_seconds=1e-9)
+    settings = {"lr": 0.1 * ss.cosine(), "ledger": ledger}
+    learner, _, used = trained(tmp_path, 5, settings, cbs=Person())
+    assert 5 <= len(used) < 9
+    assert list((learner.path / learner.model_dir).glob("asked-*.pth"))
 
 
 def test_accumulation_takes_the_whole_schedule(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from tests.adapters.recording import Recording, Seeing, groups, printed_by, with
 import stepsize as ss
 from stepsize.adapters.torch import Scheduler
 from stepsize.errors import AdapterError, InvalidScheduleError
+from stepsize.ledger import JsonlStore, Ledger
+from stepsize.ledger.commands import make_command
 from stepsize.testing import AdapterSuite, Case, Trained
 from stepsize.testing.adapter_suite import EPOCH
 
@@ -185,6 +187,29 @@ def test_micro_batches_and_the_end_of_a_run_do_not_move_the_schedule() -> None:
     trainer.run(make_loader(4), max_epochs=4)
     wanted = [*(0.1 * ss.cosine()).resolve(4).rates(), 0.0, 0.0, 0.0, 0.0]
     assert used == [[rate] for rate in wanted]
+
+
+def test_a_person_stops_the_engine(tmp_path: Path) -> None:
+    from ignite.engine import Events
+
+    from stepsize.adapters.ignite import SchedulerHandler
+
+    def person(engine: Any) -> None:
+        if engine.state.iteration == 5:
+            JsonlStore(tmp_path).append(make_command("stop", reason="a test"))
+
+    used: list[list[float]] = []
+    model, optimizer = make(used)
+    ledger = Ledger(tmp_path, poll_seconds=1e-9)
+    scheduler = Scheduler(
+        optimizer, lr=0.1 * ss.cosine(), total_steps=16, ledger=ledger
+    )
+    trainer = make_engine(optimizer, model)
+    trainer.add_event_handler(Events.ITERATION_STARTED, person)
+    SchedulerHandler(scheduler).attach(trainer)
+    trainer.run(make_loader(4), max_epochs=4)
+    assert 5 <= len(used) < 9
+    assert scheduler.done
 
 
 def test_a_policy_sees_each_updates_own_loss() -> None:

@@ -13,6 +13,8 @@ from tests.adapters.recording import Recording, Seeing, groups, printed_by, with
 import stepsize as ss
 from stepsize.control import Guard, Plateau
 from stepsize.errors import AdapterError, UnitError
+from stepsize.ledger import JsonlStore, Ledger
+from stepsize.ledger.commands import make_command
 from stepsize.testing import AdapterSuite, Case, Trained
 from stepsize.testing.adapter_suite import EPOCH
 
@@ -250,6 +252,24 @@ def run(
     )
     trainer.fit(module, Batches(batches), Batches(1))
     return trainer, callback, [rates[0] for rates in used]
+
+
+def test_a_person_stops_the_trainer_and_has_a_checkpoint(tmp_path: Path) -> None:
+    from lightning.pytorch import Callback
+
+    class Person(Callback):  # type: ignore[misc]  # not read by mypy
+        def on_train_batch_start(self, *args: Any) -> None:
+            for update, verb in ((3, "checkpoint"), (5, "stop")):
+                if args[0].global_step == update:
+                    command = make_command(verb, reason="a test")
+                    JsonlStore(tmp_path / "run").append(command)
+
+    ledger = Ledger(tmp_path / "run", poll_seconds=1e-9)
+    settings = {"lr": 0.1 * ss.cosine(), "ledger": ledger}
+    trainer, _, used = run(tmp_path, settings, max_epochs=9, callbacks=[Person()])
+    assert len(used) < 9
+    assert trainer.global_step == len(used)
+    assert list(tmp_path.glob("asked-*.ckpt"))
 
 
 def cosine(module: Any, optimizer: Any) -> Any:

@@ -19,7 +19,7 @@ from stepsize.adapters.missing import missing
 from stepsize.errors import AdapterError, describe
 
 try:
-    from fastai.callback.core import Callback
+    from fastai.callback.core import Callback, CancelFitException
     from fastai.optimizer import OptimWrapper
 except ImportError as error:
     raise missing("fastai", "fastai") from error
@@ -125,6 +125,10 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
             self._attempts.clear()
             self.hps["lr"].append(self._optimizer.param_groups[-1]["lr"])
             self.scheduler.step(loss=self._losses.take() if self._asked else None)
+            if self.scheduler.asked("checkpoint"):
+                self.learn.save(f"asked-{self.scheduler.update}")
+            if self.scheduler.asked("stop"):
+                raise CancelFitException
 
     def after_epoch(self) -> None:
         """Show the epoch's record to the policies."""

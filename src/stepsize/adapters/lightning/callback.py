@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Unpack
 
 from stepsize.adapters.hosted import (
@@ -122,6 +123,11 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # not read by mypy
             self._made = made
             if asked or not automatic:
                 self.scheduler.decide(self._losses.take())
+            if self.scheduler.asked("checkpoint"):
+                name = f"asked-{self.scheduler.update}.ckpt"
+                trainer.save_checkpoint(Path(trainer.default_root_dir) / name)
+            if self.scheduler.asked("stop"):
+                trainer.should_stop = True
 
     def _count(self, trainer: Any, pl_module: Any) -> int:
         """Return the attempts of updates so far; its own, where there are more."""
