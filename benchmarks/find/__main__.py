@@ -1,9 +1,9 @@
-"""`python -m benchmarks.find [fast | validation | truth | transfer] [--json FILE]`.
+"""`python -m benchmarks.find [WORD] [--json FILE]`.
 
 Without a word it measures every finder's regret against the truth that is checked in;
 `fast` measures `find(fast=True)` alone, `validation` the finder that is given
 validation losses; `truth` makes the truth anew; `transfer` uses the rate found on one
-data set on another.
+data set on another; `limits` says what probes at every rate would tell.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.find.limits import limits
 from benchmarks.find.measuring import (
     FAST,
     OURS,
@@ -30,7 +31,7 @@ from benchmarks.find.transfer import transfer
 from benchmarks.find.truths import SETS, cells, load, make
 
 _ALONE = {"fast": FAST, "validation": VALIDATED}
-_WORDS = ("regret", *_ALONE, "truth", "transfer")
+_WORDS = ("regret", *_ALONE, "truth", "transfer", "limits")
 
 
 def main() -> None:
@@ -44,6 +45,8 @@ def main() -> None:
         make()
     elif given.what == "transfer":
         print(transfer())
+    elif given.what == "limits":
+        print(limits())
     else:
         regret(given.json, _ALONE.get(given.what))
 

@@ -27,8 +27,8 @@ def search(
         FrameworkMissingError: torch is not installed.
     """
     try:
+        from stepsize.adapters.driving.finding import FinderWarning
         from stepsize.adapters.torch.finder import find_lr
-        from stepsize.adapters.torch.finder_batches import FinderWarning
     except ImportError as error:
         message = "stepsize find needs torch. hint: pip install 'stepsize[torch]'"
         raise FrameworkMissingError(message) from error

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 
+from stepsize.adapters.torch import FinderWarning
 from stepsize.adapters.torch.finder import find_lr
-from stepsize.adapters.torch.finder_batches import FinderWarning
 from stepsize.adapters.torch.finder_block import finding
 from stepsize.adapters.torch.finder_loop import Update
 from stepsize.adapters.torch.finder_rates import Rates

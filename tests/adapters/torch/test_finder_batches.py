@@ -9,8 +9,8 @@ import torch
 from tests.adapters.torch.snapshot_world import Stream
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
+from stepsize.adapters.driving.streams import stream_seed
 from stepsize.adapters.torch.finder_batches import Streams
-from stepsize.adapters.torch.finder_random import stream_seed
 from stepsize.errors import AdapterError
 
 ROWS = TensorDataset(torch.arange(12))

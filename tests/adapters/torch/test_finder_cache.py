@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, smooth_l1_loss
 
+from stepsize.adapters.torch import FinderWarning
 from stepsize.adapters.torch.finder import find_lr
-from stepsize.adapters.torch.finder_batches import FinderWarning
 from stepsize.adapters.torch.finder_key import key_of, samples_of
 from stepsize.errors import AdapterError
 from stepsize.finder.cache import Cache

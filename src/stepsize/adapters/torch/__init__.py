@@ -1,9 +1,9 @@
 """Schedules in PyTorch: `Scheduler` drives an optimizer's hyperparameters."""
 
+from stepsize.adapters.driving.finding import FinderWarning
 from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch.deciding import Rewound
 from stepsize.adapters.torch.finder import find_lr
-from stepsize.adapters.torch.finder_batches import FinderWarning
 from stepsize.adapters.torch.finder_block import Finder, finding
 from stepsize.adapters.torch.groups import Rule
 from stepsize.adapters.torch.ranks import Ranks
@@ -15,6 +15,7 @@ from stepsize.adapters.torch.snapshots import (
     Subject,
     restoring,
 )
+from stepsize.adapters.torch.validating import validate
 
 __all__ = [
     "DiskSnapshots",
@@ -31,4 +32,5 @@ __all__ = [
     "find_lr",
     "finding",
     "restoring",
+    "validate",
 ]

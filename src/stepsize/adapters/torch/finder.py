@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import torch
 
-from stepsize.adapters.driving.arguments import check_count
-from stepsize.adapters.torch import hooks
-from stepsize.adapters.torch.deciding import ranks_of
-from stepsize.adapters.torch.finder_batches import FinderWarning, Streams
-from stepsize.adapters.torch.finder_block import (
-    USED_UP,
-    Finder,
-    Tell,
-    modules_of,
-    opened,
-    rank_of,
-)
-from stepsize.adapters.torch.finder_caching import (
+from stepsize.adapters.driving.finding import (
     CacheLike,
+    Tell,
     as_cache,
-    recall,
-    remember,
+    cached,
+    searched,
 )
+from stepsize.adapters.torch import hooks
 from stepsize.adapters.torch.finder_key import key_of, samples_of
-from stepsize.adapters.torch.finder_loop import LossFn, Update
+from stepsize.adapters.torch.finder_loop import LossFn
+from stepsize.adapters.torch.finder_training import Loop, opened_training
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.errors import AdapterError, describe
 from stepsize.finder import Found
+from stepsize.finder.cache import Key
 
 
 def find_lr(
@@ -44,6 +34,7 @@ def find_lr(
     steps: int = 500,
     fast: bool = False,
     horizon: int | None = None,
+    validation: Iterable[Any] | None = None,
     accumulate: int = 1,
     clip: float | None = None,
     scaler: Any = None,
@@ -81,6 +72,10 @@ def find_lr(
         fast: Whether to make one ramp of at most 100, and no probes.
         horizon: Length of the training that the rate is for, None if not known. Unit:
             updates.
+        validation: Batches that are kept out of training, begun anew for each look: a
+            list or a loader without shuffling. Probes are then scored by their losses,
+            in eval mode, instead of those of training, which do not show overfitting.
+            A look is no update and is not counted.
         accumulate: Batches in an update; int >= 1.
         clip: Largest 2-norm of the gradient, as in the training; > 0; None for any.
         scaler: The GradScaler of the training.
@@ -116,72 +111,50 @@ def find_lr(
         >>> found.low <= found.suggestion <= found.high
         True
     """
-    check_count(accumulate, "find_lr.accumulate", 1)
-    if clip is not None and not clip > 0:
-        rule = "be > 0, or None (unit: 2-norm of the gradient)"
-        raise AdapterError(describe("find_lr.clip", rule, clip))
-    if not callable(loss_fn):
-        raise AdapterError(describe("find_lr.loss_fn", "be callable", loss_fn))
-    group = ranks_of(ranks, needed=True)
-    whole = {"model": model}
-    if isinstance(loss_fn, torch.nn.Module):  # it may have a state of its own
-        whole["loss_fn"] = loss_fn
-    streams = Streams(
-        batches,
-        data=data,
-        others=modules_of(whole),
-        seed=seed,
-        rank=rank_of(group),
-    )
-    if streams.one_shot:
-        warnings.warn(USED_UP, FinderWarning, stacklevel=2)
-    update = Update(
-        model=model,
-        optimizer=optimizer,
-        loss_fn=loss_fn,
-        batches=streams,
-        accumulate=accumulate,
-        clip=clip,
-        scaler=scaler,
-        autocast=autocast,
-        device=_device(model, device),
-    )
-
-    def measured(finder: Finder) -> Found:
-        return finder.run(update, steps=steps, fast=fast, horizon=horizon, tell=tell)
-
+    if validation is not None and iter(validation) is validation:
+        rule = "be an iterable that can be begun anew, as a list or a loader is"
+        kind = type(validation).__name__
+        raise AdapterError(describe("find_lr.validation", rule, kind))
+    loop: Loop = {
+        "seed": seed,
+        "accumulate": accumulate,
+        "clip": clip,
+        "scaler": scaler,
+        "autocast": autocast,
+        "device": device,
+        "data": data,
+        "ranks": ranks,
+    }
     known = as_cache(cache)
-    with opened(whole, optimizer, scaler, streams, group) as finder:
-        if known is None:
-            return measured(finder)
-        rows = samples_of(next(streams))
-        size = 1 if group is None else group.size
-        key = key_of(
-            model,
-            hooks.unwrap(optimizer),
-            loss_fn,
-            samples=None if rows is None else rows * accumulate * size,
-            autocast=autocast,
-            pretrained=pretrained,
-            horizon=horizon,
-            search="fast" if fast else f"{steps} updates",
-        )
-        kept = recall(known, key, group)
-        if kept is None:
-            found = measured(finder)
-            remember(known, key, found, group)
-            return found
-    if kept.stale:
-        hint = "delete the file, or leave cache out, to measure again"
-        message = f"{kept.warning()}. hint: {hint}."
-        warnings.warn(message, FinderWarning, stacklevel=2)
-    return replace(kept.found, reasons=(kept.reason(), *kept.found.reasons))
+    with opened_training(
+        "find_lr", model, optimizer, loss_fn, batches, loop=loop
+    ) as training:
 
+        def key() -> Key:
+            rows = samples_of(next(training.update.batches))
+            size = 1 if training.group is None else training.group.size
+            return key_of(
+                model,
+                hooks.unwrap(optimizer),
+                loss_fn,
+                samples=None if rows is None else rows * accumulate * size,
+                autocast=autocast,
+                pretrained=pretrained,
+                horizon=horizon,
+                search=searched(steps, fast=fast, validated=validation is not None),
+            )
 
-def _device(
-    model: torch.nn.Module, given: torch.device | str | None
-) -> torch.device | None:
-    if given is not None:
-        return torch.device(given)
-    first = next(model.parameters(), None)
-    return None if first is None else first.device
+        def validate() -> list[float]:
+            return training.update.losses(validation or ())
+
+        def measure() -> Found:
+            return training.finder.run(
+                training.update,
+                steps=steps,
+                fast=fast,
+                horizon=horizon,
+                validate=None if validation is None else validate,
+                tell=tell,
+            )
+
+        return cached(known, key, measure, training.group)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import random
 from collections.abc import Generator as Yielding
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, final
 
 from torch.utils.data import DataLoader
 
-from stepsize.adapters.torch.finder_random import Private, seed_everything, stream_seed
+from stepsize.adapters.driving.streams import (
+    Kept,
+    Private,
+    has_state,
+    own_workers,
+    parts,
+    stream_seed,
+)
+from stepsize.adapters.torch.finder_random import seed_everything
 from stepsize.adapters.torch.snapshots import Draws
 from stepsize.errors import AdapterError, describe
-
-
-class FinderWarning(UserWarning):
-    """A finder leaves a trace, or what it returns may not be what was asked for."""
 
 
 @final
@@ -40,7 +44,6 @@ class Streams:
         owner: Whose `batches` it is, for errors.
 
     Attributes:
-        kept: Batches that a one-shot iterator gave, in order.
         one_shot: Whether batches are lost.
 
     Raises:
@@ -60,14 +63,13 @@ class Streams:
     __slots__ = (
         "_batches",
         "_draws",
+        "_kept",
         "_now",
-        "_orders",
         "_own",
         "_owner",
         "_private",
         "_rank",
         "_seed",
-        "kept",
         "one_shot",
     )
 
@@ -84,20 +86,21 @@ class Streams:
         if batches is not None and not isinstance(batches, Iterable):
             rule = "be an iterable of batches, as a DataLoader or a list"
             raise AdapterError(describe(f"{owner}.batches", rule, batches))
-        if data is not None and not _has_state(data):
+        if data is not None and not has_state(data):
             rule = "have state_dict and load_state_dict"
             raise AdapterError(describe(f"{owner}.data", rule, data))
         self._batches = batches
-        self._own: list[Any] = [one for one in (batches, data) if _has_state(one)]
+        self._own: list[Any] = [one for one in (batches, data) if has_state(one)]
         self._draws = Draws(batches) if isinstance(batches, DataLoader) else None
-        self._private = Private([*_parts(batches), *others])
+        self._private = Private([*parts(batches), *others])
         self._seed = seed
         self._rank = rank
         self._owner = owner
         self._now: Yielding[Any, None, None] | None = None
-        self._orders: dict[int, list[int]] = {}
-        self.kept: list[Any] = []
-        self.one_shot = isinstance(batches, Iterator) and not _has_state(batches)
+        self._kept: Kept | None = None
+        if isinstance(batches, Iterator) and not has_state(batches):
+            self._kept = Kept(batches, seed)
+        self.one_shot = self._kept is not None
 
     # --- drawing -------------------------------------------------------------------
 
@@ -133,22 +136,19 @@ class Streams:
             self._now.close()
             self._now = None
 
-    @contextmanager
-    def own_workers(self) -> Iterator[None]:
+    def own_workers(self) -> AbstractContextManager[None]:
         """Leave the persistent workers of a DataLoader alone: they may be in use."""
-        loader = self._batches
-        if not isinstance(loader, DataLoader):
-            yield
-            return
-        working, loader._iterator = loader._iterator, None
-        try:
-            yield
-        finally:
-            loader._iterator = working
+        return own_workers(self._batches)
+
+    @property
+    def kept(self) -> list[Any]:
+        """Batches that a one-shot iterator gave, in order."""
+        return [] if self._kept is None else self._kept.batches
 
     def _draw(self, stream: int, seed: int) -> Yielding[Any, None, None]:
-        if self.one_shot:
-            yield from self._kept(stream, seed)
+        if self._kept is not None:
+            yield from self._kept.draw(stream)
+            raise self._empty()
         passes = 0
         while True:
             count = 0
@@ -178,34 +178,6 @@ class Streams:
         yield from batches
         batches.load_state_dict(state)
 
-    def _kept(self, stream: int, seed: int) -> Yielding[Any, None, None]:
-        """Draw from a one-shot iterator.
-
-        A stream begins with what was kept before it, in an order of its own, goes on
-        with new batches, and with kept ones again when there are no more.
-        """
-        order = self._orders.get(stream)
-        if order is None:
-            order = self._orders[stream] = self._shuffled(seed, 0)
-        place = 0
-        while True:
-            if place == len(order):
-                for batch in self._batches or ():
-                    self.kept.append(batch)
-                    order.append(len(self.kept) - 1)
-                    break
-                else:
-                    order += self._shuffled(seed, place)
-            if place == len(order):
-                raise self._empty()
-            yield self.kept[order[place]]
-            place += 1
-
-    def _shuffled(self, seed: int, place: int) -> list[int]:
-        order = list(range(len(self.kept)))
-        random.Random(stream_seed(seed, "kept", place)).shuffle(order)
-        return order
-
     def _empty(self) -> AdapterError:
         rule = "give at least one batch"
         hint = "a one-shot iterator may have been used up"
@@ -230,14 +202,3 @@ class Streams:
         if self._draws is not None:
             self._draws.load_state_dict(state_dict["draws"])
         self._private.load_state_dict(state_dict["private"])
-
-
-def _has_state(one: object) -> bool:
-    return hasattr(one, "state_dict") and hasattr(one, "load_state_dict")
-
-
-def _parts(batches: object) -> list[object]:
-    """Return the objects that may keep random generators."""
-    names = ("dataset", "sampler", "batch_sampler", "collate_fn")
-    parts = [getattr(batches, name, None) for name in names]
-    return [batches, *(one for one in parts if one is not None)]

@@ -5,30 +5,29 @@ What is made of the losses is in `stepsize.finder`.
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, final
 
 import torch
 
+from stepsize.adapters.driving.finding import UNEVEN, USED_UP, FinderWarning, Tell
+from stepsize.adapters.driving.streams import used_up
 from stepsize.adapters.torch import hooks
 from stepsize.adapters.torch.deciding import ranks_of
-from stepsize.adapters.torch.finder_batches import FinderWarning, Streams
+from stepsize.adapters.torch.finder_batches import Streams
 from stepsize.adapters.torch.finder_rates import Rates, standing_aside
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.adapters.torch.snapshots import Subject, restoring
 from stepsize.errors import AdapterError, describe
-from stepsize.finder import Found, Progress, critical_rate, find
+from stepsize.finder import Found, critical_rate, find
+from stepsize.planner.recipe_file import Recipe
+from stepsize.planner.scaling import validation
 
 Step = Callable[[], Any]
-Tell = Callable[[Progress], None]
-
-USED_UP = (
-    "the batches of a one-shot iterator are used up by the finder: a training that "
-    "goes on with it begins later. hint: give what the iterator was made of."
-)
 
 
 @final
@@ -62,6 +61,7 @@ class Finder:
         low: float = 1e-7,
         high: float = 10.0,
         horizon: int | None = None,
+        validate: Callable[[], Sequence[Any]] | None = None,
         tell: Tell | None = None,
     ) -> Found:
         """Find the rate.
@@ -77,6 +77,9 @@ class Finder:
             high: Where it ends at the latest. Unit: lr; finite, > `low`.
             horizon: Length of the training that the rate is for, None if not known.
                 Unit: updates; int >= 1.
+            validate: Returns the losses of batches that are kept out of training, as
+                numbers or tensors, always of the same; probes are scored by them. On
+                several ranks by the mean over all.
             tell: Called after each update with a `stepsize.finder.Progress`.
 
         Raises:
@@ -91,19 +94,14 @@ class Finder:
             low=low,
             high=high,
             horizon=horizon,
+            validate=None if validate is None else self._validating(validate),
             tell=tell,
         )
         reasons = [*found.reasons]
         if not self._rates.even:
-            reasons.append(
-                "The rates are those of the param group with the largest one; the "
-                "others keep their ratio to it."
-            )
+            reasons.append(UNEVEN)
         if self.batches.one_shot:
-            reasons.append(
-                f"The batches came from a one-shot iterator: {len(self.batches.kept)} "
-                "of them are used up."
-            )
+            reasons += used_up(self.batches.kept)
         return replace(found, reasons=tuple(reasons))
 
     def critical_rate(self, step: Step, *, start: float = 1e-6) -> float | None:
@@ -133,6 +131,51 @@ class Finder:
             return loss
 
         return at
+
+    def _validating(
+        self, validate: Callable[[], Sequence[Any]]
+    ) -> Callable[[], Sequence[float]]:
+        def validated() -> Sequence[float]:
+            losses = [_number(loss) for loss in validate()]
+            if self._ranks is None or not losses:
+                return losses
+            mean = math.fsum(losses) / len(losses)
+            return [self._ranks.reduce({"loss": mean})["loss"]]
+
+        return validated
+
+    def check(
+        self, step: Step, recipe: Recipe, *, updates: int = 100
+    ) -> validation.Validation:
+        """Try a recipe's rates, and lower ones if they do not hold.
+
+        Args:
+            step: As in `run`; it may also return a mapping, as for
+                `stepsize.planner.scaling.validate`.
+            recipe: The recipe.
+            updates: Length of a trial; int >= 20.
+
+        Raises:
+            AdapterError: `step` returned no loss, or a rank was lost.
+            InvalidScheduleError: A value is outside its range, or a rate or length of
+                the recipe is not known.
+        """
+
+        def measured(lr: float) -> Mapping[str, float]:
+            more: dict[str, float] = {}
+
+            def loss() -> Any:
+                found = step()
+                if not isinstance(found, Mapping):
+                    return found
+                more.update(found)
+                return found.get("loss")
+
+            mean = self._at(loss)(lr)  # fills the rest
+            return {**more, "loss": mean}
+
+        self._again()
+        return validation.validate(recipe, measured, self._again, updates=updates)
 
 
 @contextmanager

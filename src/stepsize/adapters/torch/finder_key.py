@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
-import re
 from collections.abc import Mapping
-from types import CodeType, FunctionType
 from typing import Any
 
 import torch
@@ -15,11 +11,16 @@ from torch import Tensor
 from torch.nn import DataParallel
 from torch.nn.parallel import DistributedDataParallel
 
+from stepsize.adapters.driving.finding import (
+    PLAIN,
+    counted,
+    function_name,
+    sized,
+    without_address,
+)
 from stepsize.adapters.torch.finder_rates import Rates
 from stepsize.finder.cache import Key
 
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|0x[0-9a-fA-F]+")
-_PLAIN = (bool, int, float, str, bytes, type(None))
 # Settings that say how an update is calculated, not what it is.
 _HOW = frozenset({"foreach", "fused", "capturable", "differentiable"})
 _OTHER = frozenset({"params", "lr", "initial_lr", "name", "param_names"})
@@ -55,11 +56,11 @@ def key_of(
         architecture=_architecture(model),
         optimizer=type(optimizer).__name__,
         settings=_settings(optimizer),
-        batch="unknown" if samples is None else f"{samples} samples",
+        batch=counted(samples, "samples"),
         precision=_precision(model, autocast),
         pretrained=start,
         loss=_name(loss_fn),
-        horizon="unknown" if horizon is None else f"{horizon} updates",
+        horizon=counted(horizon, "updates"),
         search=search,
     )
 
@@ -80,14 +81,13 @@ def _architecture(model: torch.nn.Module) -> str:
     lines: list[str] = []
     count = 0
     for name, module in inner.named_modules():
-        plain = _ADDRESS.sub("", module.extra_repr())
+        plain = without_address(module.extra_repr())
         lines.append(f"{name} {type(module).__qualname__} {plain}")
         lines += [_tensor(key, one) for key, one in module._parameters.items()]
         lines += [_tensor(key, one) for key, one in module._buffers.items()]
     for parameter in inner.parameters():
         count += parameter.numel()
-    size = f"{count:,}".replace(",", " ")
-    return f"{type(inner).__name__}, {size} parameters, {_digest(lines)}"
+    return sized(type(inner).__name__, count, lines)
 
 
 def _inner(model: torch.nn.Module) -> torch.nn.Module:
@@ -126,7 +126,7 @@ def _plain(value: Any) -> Any:
         return value.item() if value.numel() == 1 else str(tuple(value.shape))
     if isinstance(value, (tuple, list)):
         return [_plain(one) for one in value]
-    return value if isinstance(value, _PLAIN) else _ADDRESS.sub("", str(value))
+    return value if isinstance(value, PLAIN) else without_address(value)
 
 
 def _precision(model: torch.nn.Module, autocast: torch.dtype | None) -> str:
@@ -140,33 +140,11 @@ def _precision(model: torch.nn.Module, autocast: torch.dtype | None) -> str:
 
 
 def _name(loss_fn: Any) -> str:
-    if isinstance(loss_fn, functools.partial):
-        given = [_plain(one) for one in (*loss_fn.args, *loss_fn.keywords.items())]
-        return f"{_name(loss_fn.func)} with {json.dumps(given)}"
-    function = getattr(loss_fn, "__func__", loss_fn)
-    if isinstance(function, FunctionType):
-        digest = _digest(_code(function.__code__))
-        return f"{function.__module__}.{function.__qualname__}, {digest}"
-    kind = type(loss_fn)
     if isinstance(loss_fn, torch.nn.Module):
         public = {
             key: one
             for key, one in sorted(vars(loss_fn).items())
-            if not key.startswith("_") and key != "training" and isinstance(one, _PLAIN)
+            if not key.startswith("_") and key != "training" and isinstance(one, PLAIN)
         }
-        return f"{kind.__name__} {json.dumps(public)}"
-    return getattr(loss_fn, "__name__", kind.__qualname__)
-
-
-def _code(code: CodeType) -> list[str]:
-    lines = [code.co_code.hex(), *code.co_names]
-    for one in code.co_consts:
-        if isinstance(one, CodeType):
-            lines += _code(one)
-        elif isinstance(one, _PLAIN):
-            lines.append(repr(one))
-    return lines
-
-
-def _digest(lines: list[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+        return f"{type(loss_fn).__name__} {json.dumps(public)}"
+    return function_name(loss_fn)

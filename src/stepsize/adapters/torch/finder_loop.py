@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from stepsize.errors import AdapterError, describe
@@ -52,7 +53,7 @@ class Update:
         for index in range(self.accumulate):
             batch = _moved(next(self.batches), self.device)
             with self._unsynchronised(last=index == self.accumulate - 1):
-                loss = self._loss(batch)
+                loss = self._loss(self.model, batch)
                 share = loss / self.accumulate if self.accumulate > 1 else loss
                 scaled = share if self.scaler is None else self.scaler.scale(share)
                 scaled.backward()
@@ -61,14 +62,31 @@ class Update:
         mean: Tensor = total
         return mean
 
-    def _loss(self, batch: Any) -> Tensor:
+    def losses(self, batches: Iterable[Any]) -> list[float]:
+        """Return the losses of batches in eval mode; nothing is trained."""
+        modes = [(module, module.training) for module in self.model.modules()]
+        self.model.eval()
+        model: Any = self.model
+        if isinstance(model, DistributedDataParallel):
+            model = model.module  # else ranks would have to have as many batches
+        try:
+            with torch.no_grad():
+                return [
+                    float(self._loss(model, _moved(one, self.device)))
+                    for one in batches
+                ]
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+    def _loss(self, model: torch.nn.Module, batch: Any) -> Tensor:
         kind = None if self.device is None else self.device.type
         with _autocast(kind, self.autocast):
             if isinstance(batch, Mapping):
-                loss = self.loss_fn(self.model(**batch), batch)
+                loss = self.loss_fn(model(**batch), batch)
             else:
                 inputs, targets = _pair(batch)
-                loss = self.loss_fn(self.model(inputs), targets)
+                loss = self.loss_fn(model(inputs), targets)
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             rule = "return the mean over the batch: a tensor of one element"
             raise AdapterError(describe("find_lr.loss_fn", rule, loss))

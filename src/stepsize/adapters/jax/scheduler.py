@@ -1,25 +1,16 @@
-"""Schedules in JAX: rates that live in an optax state, steered from outside.
-
-A schedule without policies needs nothing from here: `resolve` it and give it to optax.
-"""
+"""`Scheduler`: rates that live in an optax state, steered from outside."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, NamedTuple, Self, final
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from stepsize.adapters.driving import Driver
-from stepsize.adapters.missing import missing
 from stepsize.errors import AdapterError, describe
-
-try:
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
-except ImportError as error:
-    raise missing("JAX", "jax") from error
-
-__all__ = ["Rates", "Scheduler", "Table"]
 
 OPEN = 1 << 16  # updates that a table is long where there is no horizon
 

@@ -1,13 +1,11 @@
-"""Schedules in the `Trainer` of Transformers: `SchedulerCallback`.
-
-A schedule without policies needs no callback: `Trainer(optimizers=(optimizer,
-Scheduler(optimizer, ...)))` takes the Scheduler of `stepsize.adapters.torch`.
-"""
+"""`SchedulerCallback`: a `Trainer` follows a schedule, with policies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Self, Unpack
+
+from transformers import TrainerCallback
 
 from stepsize.adapters.hosted import (
     Hosted,
@@ -17,15 +15,7 @@ from stepsize.adapters.hosted import (
     hosted,
     measured,
 )
-from stepsize.adapters.missing import missing
 from stepsize.errors import AdapterError, describe
-
-try:
-    from transformers import TrainerCallback
-except ImportError as error:
-    raise missing("Transformers", "transformers") from error
-
-__all__ = ["SchedulerCallback"]
 
 
 class SchedulerCallback(TrainerCallback):  # type: ignore[misc]  # not read by mypy
