@@ -87,7 +87,6 @@ def apart(model: Any, seed: int) -> Iterator[Callable[[], None]]:
             variable.assign(keras.ops.copy(value))
 
     def back() -> None:
-        sync(model)
         set_global_attribute(_GENERATOR, generator)
         for name, value in kept_attributes.items():
             setattr(model, name, value)
