@@ -6,6 +6,7 @@ PYTHON ?= python3.11 python3.12 python3.13 python3.14 python3 python
 JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+DATA := $(or $(STEPSIZE_DATA),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stepsize/data)
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS)
 
 # Material for MkDocs advertises its successor at every build otherwise.
@@ -14,7 +15,7 @@ export NO_MKDOCS_2_WARNING := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-all soak cover check format bench bench-guard \
-  bench-find bench-find-truth curves docs changelog clean
+  bench-find bench-find-truth curves data proof proof-full docs changelog clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -25,7 +26,7 @@ demo: $(VENV)/.demo ## train and compare on real data; table and report.html
 test: $(VENV)/.test ## the tests, at most 10 minutes
 	@$(PYTEST) -m "not slow and not peers and not soak"
 
-test-all: $(VENV)/.test $(VENV)/.bench $(VENV)/.debian ## the tests that `make test` leaves out
+test-all: $(VENV)/.test $(VENV)/.bench $(VENV)/.debian data ## the tests that `make test` leaves out
 	@$(PYTEST) -m "(slow or peers) and not soak"
 
 soak: $(VENV)/.test $(VENV)/.bench ## the long repetitions: hours, not minutes
@@ -60,6 +61,17 @@ bench-find-truth: $(VENV)/.bench ## the best rates that regret is measured again
 
 curves: $(VENV)/.bench ## train the curves that the laws are tested on again: 40 minutes
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.laws.bank
+
+data: $(VENV)/.base ## fetch the data that no Python package brings (130 MB, once)
+	@sh benchmarks/proof/fetch.sh "$(DATA)" $(BIN)/python \
+	  || echo "not all data could be fetched (it needs Debian's or Ubuntu's apt-get):" \
+	    "its workloads are left out; see docs/proof/data.md"
+
+proof: $(VENV)/.proof data ## what schedules do, into docs/proof/: an hour, resumable
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.proof
+
+proof-full: $(VENV)/.proof data ## the same with longer budgets: two hours more
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.proof --full
 
 docs: $(VENV)/.docs ## the documentation, into site/
 	@$(BIN)/mkdocs build --quiet --strict
@@ -103,8 +115,11 @@ NEEDS := $(VENV)/.base pyproject.toml constraints.txt
 $(VENV)/.demo: $(NEEDS)
 	$(call install,--editable '.[proof]')
 
+$(VENV)/.proof: $(NEEDS)
+	$(call install,--editable '.[plot$(,)proof]')
+
 $(VENV)/.test: $(NEEDS)
-	$(call install,--editable '.[torch$(,)jax$(,)keras$(,)plot$(,)proof$(,)sql]' --group test)
+	$(call install,--editable '.[torch$(,)jax$(,)keras$(,)plot$(,)proof$(,)sql$(,)serve]' --group test)
 
 $(VENV)/.lint: $(NEEDS)
 	$(call install,--group lint)
@@ -112,13 +127,17 @@ $(VENV)/.lint: $(NEEDS)
 $(VENV)/.docs: $(NEEDS)
 	$(call install,--editable . --group docs)
 
-# A real PostgreSQL server for the tests of the ledger; where it cannot be installed,
-# those tests are skipped (and fail where CI is set).
+# A real PostgreSQL server for the tests of the ledger, and Chromium for those of the
+# dashboard; where one cannot be installed, its tests are skipped (and fail where CI is
+# set).
 $(VENV)/.debian: $(VENV)/.base
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
 	  || command -v postgres >/dev/null 2>&1 \
 	  || { apt-get update -qq && apt-get install -qq -y postgresql; } >/dev/null 2>&1 \
 	  || echo "no PostgreSQL server: its tests are skipped. hint: apt install postgresql"
+	@command -v chromium >/dev/null 2>&1 \
+	  || { apt-get update -qq && apt-get install -qq -y chromium; } >/dev/null 2>&1 \
+	  || echo "no Chromium: the tests of pages are skipped. hint: apt install chromium"
 	@touch $@
 
 # timm and fastai last and alone: they ask for torchvision, which their schedulers do not

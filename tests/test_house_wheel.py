@@ -64,13 +64,15 @@ def test_the_wheel_passes_its_tests_where_nothing_else_is(
     if subprocess.run([python, "-c", "import ensurepip"], check=False).returncode:
         pytest.skip(f"{python} cannot make environments")
     subprocess.run([python, "-m", "venv", tmp_path / "venv"], check=True)
-    own = tmp_path / "venv" / "bin" / "python"
+    own = str(tmp_path / "venv" / "bin" / "python")
     pip = [own, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", tmp_path, ROOT], check=True)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "-w", str(tmp_path), str(ROOT)], check=True
+    )
     (wheel,) = tmp_path.glob("stepsize-*.whl")
-    needed = [wheel, "pytest", "hypothesis"]
+    needed = [str(wheel), "pytest", "hypothesis"]
     pins = ROOT / "constraints.txt"
-    subprocess.run([*pip, "install", "-c", pins, *needed], check=True)
+    subprocess.run([*pip, "install", "-c", str(pins), *needed], check=True)
     shutil.copytree(ROOT / "tests", tmp_path / "run" / "tests")
     shutil.copy(ROOT / "pyproject.toml", tmp_path / "run")
     parts = ("schedules", "control", "finder", "ledger")

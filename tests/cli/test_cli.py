@@ -72,7 +72,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["compare", "digits", "--lrs", "1e-3,,1"], 2, "'' is no rate"),
         (["compare", "digits", "--lrs", "-1"], 2, "'-1' is no rate"),
         (["compare", "digits", "--default-lr", "nan"], 1, "default_lr must be finite"),
-        (["compare", "imagenet"], 1, "digits, mnist5k, charlm; got 'imagenet'"),
+        (["compare", "imagenet"], 1, "fashion_cnn; got 'imagenet'"),
         (["compare", "no.py:train"], 1, "must name a Python file that exists"),
         (["compare", "no.py"], 1, "must be a workload or FILE.py:FUNCTION"),
         (["compare", "digits", "--schedules", "foo"], 1, "got 'foo'"),

@@ -87,7 +87,7 @@ def test_files_go_where_they_are_wanted(folder: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     names = {path.name for path in folder.iterdir()} - {"__pycache__"}
-    assert names == {"mine.py", "a.json", "b.html"}
+    assert names == {"mine.py", "a.json", "b.html", ".stepsize"}
     assert json.loads((folder / "a.json").read_text())["schema"].startswith("stepsize")
 
 
@@ -131,3 +131,47 @@ def test_interrupted_runs_are_said_and_kept(folder: Path) -> None:
     assert partial.arms == ()
     assert 2 <= len(partial.runs) < 6
     assert all(run.test is None for run in partial.runs)
+
+
+def test_started_again_only_what_is_missing_is_trained(folder: Path) -> None:
+    arguments = ("compare", "mine.py:train", *SMALL, "--lrs=0.01,0.1")
+    first = run(folder, *arguments)
+    assert "from the store" not in first.stderr
+    again = run(folder, *arguments)
+    assert again.stdout == first.stdout
+    assert "12 of 12 runs had finished before and are taken from the" in again.stderr
+    fresh = run(folder, *arguments, "--fresh")
+    assert fresh.stdout == first.stdout
+    assert "from the store" not in fresh.stderr
+
+
+def test_rates_are_chosen_by_halving_on_seeds_of_their_own(folder: Path) -> None:
+    arguments = ("--lrs=0.001,0.01,0.03,0.1,0.3", "--halving", "--select-seeds=2")
+    done = run(folder, "compare", "mine.py:train", *SMALL, *arguments, "--store=kept")
+    assert done.returncode == 0, done.stderr
+    assert "2 + 3 seeds" in done.stdout
+    assert "Rates were chosen on 2 seeds; the numbers are of 3 other" in done.stdout
+    assert (folder / "kept" / "mine.py-train" / "runs.jsonl").is_file()
+    (comparison,) = load(folder / "results.json").comparisons
+    assert comparison.tuning == "halving"
+    assert {rung.arm for rung in comparison.rungs} == {"constant", "wsd"}
+    assert "--halving" in comparison.repeat
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--engine=threads"], 2, "engine"),
+        (["--engine=population"], 1, "must be for a built-in workload"),
+        (["--address=auto"], 1, "compare.address must be for the engine 'ray'"),
+        (["--store=mine.py"], 2, "is a file"),
+        (["--select-seeds=0"], 2, "select-seeds"),
+    ],
+)
+def test_options_that_do_not_fit(
+    folder: Path, arguments: list[str], code: int, message: str
+) -> None:
+    done = run(folder, "compare", "mine.py:train", *SMALL, *arguments)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert done.stdout == ""

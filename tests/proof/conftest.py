@@ -116,7 +116,7 @@ def compared() -> Callable[..., Comparison]:
             Grid(runs, whole, lrs),
             [(name, "hold()") for name in names],
             seeds,
-            lambda indices: [tests(runs[i]) for i in indices],
+            lambda indices: [(tests(runs[i]), None) for i in indices],
         )
         comparison = Comparison(
             subject=whole,

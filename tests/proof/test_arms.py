@@ -1,8 +1,9 @@
 import pytest
 
 import stepsize as ss
+from stepsize.control.policies import Plateau
 from stepsize.errors import InvalidScheduleError, ProofError
-from stepsize.proof.arms import CONSTANT, DEFAULTS, Arm, select
+from stepsize.proof.arms import CONSTANT, DEFAULTS, FURTHER, Arm, select
 
 
 def test_the_constant_is_always_there_and_first() -> None:
@@ -75,3 +76,59 @@ def test_an_absolute_rate_is_taken_for_a_mistake() -> None:
 def test_a_schedule_longer_than_the_budget_names_its_arm() -> None:
     with pytest.raises(ProofError, match="schedule 'mine':"):
         Arm("mine", ss.warmup(100) >> ss.linear("50%")).rates(0.1, 10)
+
+
+def test_all_arms_are_asked_for_by_one_word() -> None:
+    names = [arm.name for arm in select(["all"])]
+    assert names == [*DEFAULTS, *FURTHER]
+    assert [arm.name for arm in select(["all"])] == list(
+        dict.fromkeys([CONSTANT, *names])
+    )
+    with pytest.raises(ProofError, match="have each name once; got 'wsd'"):
+        select(["all", "wsd"])
+
+
+@pytest.mark.parametrize("name", FURTHER)
+@pytest.mark.parametrize("total_steps", [5, 375, 1501])
+def test_further_arms_are_factors_with_peak_one(name: str, total_steps: int) -> None:
+    arm = select([name])[1]
+    rates = arm.rates(0.25, total_steps)
+    assert max(rates) == rates[0] == 0.25
+    assert arm.is_default
+
+
+def test_further_arms_are_the_formulas_of_their_names() -> None:
+    arms = {arm.name: arm.rates(1.0, 1200) for arm in select(["all"])}
+    assert arms["exponential"][600] == pytest.approx(0.1)  # half of the way to 0.01
+    assert arms["polynomial"][600] == pytest.approx(0.25)
+    assert arms["cosine"][400] == pytest.approx(0.75)
+    assert [round(arms["restarts2"][t], 4) for t in (300, 599, 600)] == [0.5, 0.0, 1.0]
+    assert [round(arms["restarts3"][t], 4) for t in (200, 400, 800)] == [0.5, 1.0, 1.0]
+    assert set(arms["plateau"]) == set(arms["constant_ema"]) == {1.0}
+
+
+def test_an_arm_says_what_it_comes_with() -> None:
+    arms = {arm.name: arm.text for arm in select(["constant_ema", "plateau"])}
+    assert arms[CONSTANT] == "hold()"
+    assert arms["constant_ema"] == "hold(), weights averaged (EMA, decay 0.99)"
+    assert arms["plateau"].startswith("hold(), Plateau(metric='val', factor=0.3, pati")
+
+
+def test_an_arm_of_ones_own_may_average_or_steer() -> None:
+    mine = Arm("x", ss.cosine(), average=0.95, policies=(Plateau("val"),))
+    found = select({"mine": mine})[1]
+    assert (found.name, found.average, found.policies) == ("mine", 0.95, mine.policies)
+    assert not found.is_default
+
+
+@pytest.mark.parametrize("average", [0.0, 1.0, -0.5, 2.0])
+def test_an_average_is_a_fraction(average: float) -> None:
+    with pytest.raises(
+        ProofError, match=r"average of arm 'x' must be None or in \(0, 1"
+    ):
+        Arm("x", ss.cosine(), average=average)
+
+
+def test_an_averaged_constant_is_not_the_baseline() -> None:
+    with pytest.raises(ProofError, match=r"stay the plain constant.*EMA"):
+        select({CONSTANT: Arm(CONSTANT, ss.hold(), average=0.9)})

@@ -87,7 +87,7 @@ def test_a_function_end_to_end_repeats_and_does_not_depend_on_processes(
     first = small(script, on_progress=lambda done, total: calls.append((done, total)))
     second = small(script, jobs=1)
     assert replace(first, seconds=0.0) == replace(second, seconds=0.0)
-    assert calls == [(done, 8) for done in range(9)]
+    assert sorted(set(calls)) == [(40 * done, 320) for done in range(9)]
     assert first.subject.direction == "min"
     assert [len(run.curves) for run in first.runs] == [1] * 8
     texts = {run.schedule for run in first.runs if run.arm == "wsd"}
@@ -197,7 +197,7 @@ def test_arguments_out_of_range(
 
 
 def test_an_unknown_workload_lists_those_there_are() -> None:
-    with pytest.raises(ProofError, match="digits, mnist5k, charlm; got 'imagenet'"):
+    with pytest.raises(ProofError, match=r"be one of digits, .*; got 'imagenet'"):
         compare("imagenet")
 
 

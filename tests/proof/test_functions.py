@@ -6,9 +6,11 @@ import pytest
 
 import stepsize as ss
 from stepsize.errors import ProofError
-from stepsize.proof.functions import Job, Returned, TrainFunction, train_once
+from stepsize.proof.arms import Arm
+from stepsize.proof.cells import Planned, Returned
+from stepsize.proof.functions import TrainFunction
 
-JOB = Job(schedule=0.1 * ss.hold(), total_steps=5, seed=3)
+PLANNED = Planned(Arm("flat", ss.hold()), 0.1, seed=3, total_steps=5)
 GOOD = "{'val': 1.0, 'test': 2.0, 'direction': 'min', 'updates': total_steps}"
 
 
@@ -21,7 +23,7 @@ def write(folder: Path, body: str, name: str = "script.py") -> str:
 
 
 def once(folder: Path, body: str) -> Returned:
-    return train_once(TrainFunction.find(write(folder, body)), JOB)
+    return TrainFunction.find(write(folder, body)).train(PLANNED)
 
 
 def test_a_run_gets_what_it_was_promised(tmp_path: Path) -> None:
@@ -76,7 +78,7 @@ def test_policies_may_be_left_out(tmp_path: Path) -> None:
     path.write_text(
         f"def go(schedule, *, total_steps, seed, report):\n    return {GOOD}\n"
     )
-    returned = train_once(TrainFunction.find(f"{path}:go"), JOB)
+    returned = TrainFunction.find(f"{path}:go").train(PLANNED)
     assert returned.status == "finished"
 
 

@@ -56,7 +56,7 @@ def test_the_file_is_plain_json_with_its_schema_first(results: Results) -> None:
     [
         ("", "must be valid"),
         ("[]", "schema must be"),
-        ("{}", "schema must be 'stepsize.results/1'; got None"),
+        ("{}", "schema must be 'stepsize.results/2'; got None"),
         ('{"schema": "stepsize.results/9"}', "got 'stepsize.results/9'"),
         (f'{{"schema": "{SCHEMA}"}}', "comparisons"),
         (f'{{"schema": "{SCHEMA}", "comparisons": [{{"lrs": 3}}]}}', "must be valid"),

@@ -90,3 +90,34 @@ def test_holm_is_between_raw_and_bonferroni_and_keeps_the_order(
     order = np.argsort(raw, kind="stable")
     in_order = [corrected[i] for i in order]
     assert in_order == sorted(in_order, key=lambda q: q or 0.0)
+
+
+def test_the_bootstrap_supposes_no_normal_distribution() -> None:
+    values = [0.1, 0.2, 0.3, 0.2, 0.1, 0.2, 0.3, 9.0]
+    found = estimate(values)
+    assert found is not None
+    assert found.bootstrap is not None
+    assert found.low is not None
+    low, high = found.bootstrap
+    # t reaches below zero for the sake of one large value; no resample does.
+    assert found.low < 0 < min(values) <= low < found.mean < high
+    again = estimate(values)
+    assert again == found
+
+
+def test_the_bootstrap_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        found = estimate(rng.normal(1.0, 1.0, size=30).tolist())
+        assert found is not None
+        assert found.bootstrap is not None
+        low, high = found.bootstrap
+        covered += low <= 1.0 <= high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_few_seeds_have_no_bootstrap_interval() -> None:
+    found = estimate([1.0, 2.0, 3.0, 4.0])
+    assert found is not None
+    assert found.bootstrap is None

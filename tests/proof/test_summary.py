@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from stepsize.proof.results import Comparison, Run, Subject
+from stepsize.proof.store import Sealed
 from stepsize.proof.summary import Grid, function_margin, summarise
 
 # Test values far from validation: whoever reads one of them for a choice shows it.
@@ -27,9 +28,9 @@ def test_test_is_read_once_and_only_at_the_chosen_rates(
     runs = runs_of(CELLS)
     asked: list[list[int]] = []
 
-    def read(indices: Sequence[int]) -> list[float]:
+    def read(indices: Sequence[int]) -> list[Sealed]:
         asked.append(list(indices))
-        return [1000.0 + i for i in indices]
+        return [(1000.0 + i, None) for i in indices]
 
     grid = Grid(runs, subject(), (0.01, 0.1, 1.0))
     arms, read_runs = summarise(grid, [("constant", ""), ("wsd", "")], (0, 1, 2), read)
@@ -195,3 +196,28 @@ def test_margin_of_an_unknown_metric(runs_of: RunsOf) -> None:
     exploded = runs_of({("constant", 0.1): [1e-5, 0.1, 0.2, 0.3, 1e9]})
     assert function_margin(exploded, 0.0) == pytest.approx(0.15)
     assert function_margin((), 1.0) is None
+
+
+def test_failures_are_split_at_the_constants_best_rate(
+    subject: Build, runs_of: RunsOf, compared: Compared
+) -> None:
+    constant, wsd = compared(runs_of(CELLS), subject()).arms
+    # Best cell 95.47, margin 10; the constant's best rate is 0.1.
+    assert (constant.failed_below, constant.failed_above) == (0.0, 1.0)
+    assert (wsd.failed_below, wsd.failed_above) == (1.0, 0.0)
+
+
+def test_what_is_left_of_the_source_is_read_with_test(
+    subject: Build, runs_of: RunsOf
+) -> None:
+    runs = runs_of({("constant", 0.1): [90.0, 91.0], ("wsd", 0.1): [92.0, 93.0]})
+    about = subject(default_lr=None)
+    arms, read = summarise(
+        Grid(runs, about, (0.1,)),
+        [("constant", ""), ("wsd", "")],
+        (0, 1),
+        lambda indices: [(50.0 + i, 70.0 + i) for i in indices],
+    )
+    kept = [arm.retained.mean for arm in arms if arm.retained]
+    assert kept == [70.5, 72.5]
+    assert [run.retained for run in read] == [70.0, 71.0, 72.0, 73.0]

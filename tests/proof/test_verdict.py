@@ -5,7 +5,7 @@ import pytest
 
 from stepsize.proof.report.verdict import verdict
 from stepsize.proof.report.words import decimals, number, p_value, percent
-from stepsize.proof.results import Comparison, Run, Subject
+from stepsize.proof.results import Comparison, Curve, Run, Rung, Subject
 
 Build = Callable[..., Subject]
 RunsOf = Callable[..., tuple[Run, ...]]
@@ -108,3 +108,45 @@ def test_numbers_as_text(subject: Build, runs_of: RunsOf, compared: Compared) ->
     for value, places in ((97.1, 2), (2.345, 3), (0.1234, 3), (1e-7, 9), (0.0, 2)):
         comparison = compared(runs_of({("constant", 0.1): [value]}), subject())
         assert decimals(comparison) == places
+
+
+def test_fresh_seeds_halving_failures_and_reach_are_said(
+    subject: Build, runs_of: RunsOf, compared: Compared
+) -> None:
+    cells = {
+        ("constant", 0.1): [95.0, 96.0],
+        ("constant", 1.0): [10.0, 11.0],
+        ("wsd", 0.1): [95.1, 96.3],
+        ("wsd", 1.0): [94.0, 95.0],
+    }
+    curve = Curve("val", (5, 10), (95.5, 96.0))
+    runs = tuple(replace(run, curves=(curve,)) for run in runs_of(cells))
+    comparison = compared(runs, subject(default_lr=None))
+    rung = Rung(arm="wsd", total_steps=5, scores=(), kept=(0.1,))
+    said = verdict(replace(comparison, select_seeds=(7,), rungs=(rung,)))
+    assert (
+        "Failed at rates above 0.1, the constant's best: constant 100 % and wsd 0 %."
+    ) in said
+    assert (
+        "Share of the budget until validation is as good as the constant's in the "
+        "end: wsd 75 %."
+    ) in said
+    assert (
+        "Rates were chosen on 1 seed; the numbers are of 2 other seeds, which chose "
+        "nothing."
+    ) in said
+    assert any("complete trainings of 5 updates and more" in s for s in said)
+
+
+def test_a_claim_that_the_bootstrap_does_not_bear_out_says_so(
+    subject: Build, runs_of: RunsOf, compared: Compared
+) -> None:
+    cells = {("constant", 0.1): [95.0] * 5, ("wsd", 0.1): [96.0, 96.1, 96.2, 96.0, 96]}
+    comparison = compared(runs_of(cells), subject(default_lr=None))
+    wsd = comparison.arms[1]
+    assert wsd.difference is not None
+    assert wsd.outcome == "better"
+    assert not any("bootstrap" in sentence for sentence in comparison.verdict)
+    doubtful = replace(wsd, difference=replace(wsd.difference, bootstrap=(-0.1, 2.0)))
+    said = verdict(replace(comparison, arms=(comparison.arms[0], doubtful)))
+    assert any("bootstrap interval, -0.10 to +2.00, covers 0" in s for s in said)

@@ -23,6 +23,7 @@ from stepsize.cli import (
     report,
     runs,
     scale,
+    serve,
     shapes,
     show,
     steer,
@@ -75,6 +76,7 @@ app.command("replay")(replay.replay)
 app.command("steer")(steer.steer)
 app.command("report")(report.report)
 app.add_typer(guard.app, name="guard")
+app.add_typer(serve.app, name="serve")
 
 
 def _version(wanted: bool) -> None:

@@ -1,5 +1,8 @@
 """`stepsize compare`: schedules against a tuned constant on one workload."""
 
+import sys
+from contextlib import redirect_stdout
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +10,17 @@ import typer
 
 from stepsize.cli.outputs import REPORT, RESULTS, Outputs
 from stepsize.cli.texts import rates, schedules
+
+STORE = Path(".stepsize/compare")
+
+
+class Engine(StrEnum):
+    """What `--engine` takes."""
+
+    AUTO = "auto"
+    POPULATION = "population"
+    PROCESSES = "processes"
+    RAY = "ray"
 
 
 def compare(  # noqa: PLR0917 - typer calls it by name
@@ -34,6 +48,15 @@ def compare(  # noqa: PLR0917 - typer calls it by name
     seeds: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Seeds of every cell.")
     ] = None,
+    select_seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Further seeds that rates are chosen by; those reported on then "
+            "choose nothing. Default: the same seeds do both.",
+        ),
+    ] = None,
     lrs: Annotated[
         str | None,
         typer.Option(
@@ -51,10 +74,54 @@ def compare(  # noqa: PLR0917 - typer calls it by name
             help="Only the rates found beforehand (workloads that have them).",
         ),
     ] = False,
+    halving: Annotated[
+        bool,
+        typer.Option(
+            "--halving",
+            help="Find each schedule's rate by successive halving: short complete "
+            "trainings drop its worse rates.",
+        ),
+    ] = False,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="Who trains: a workload's runs as one program, a process each, or "
+            "tasks of a Ray cluster."
+        ),
+    ] = Engine.AUTO,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes for your function. Default: one a core."),
+        typer.Option(min=1, help="Processes at a time. Default: one a core."),
     ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Ray cluster to train on; auto for the one this machine is in. "
+            "Default: Ray on this machine alone.",
+        ),
+    ] = None,
+    store: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            help="Where finished runs are kept: started again, a comparison makes only "
+            "the others.",
+        ),
+    ] = STORE,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Make every run, also those that are stored."),
+    ] = False,
+    timing: Annotated[
+        bool,
+        typer.Option(
+            "--timing",
+            help="Time a workload's updates with each schedule and without; your "
+            "function's are always timed.",
+        ),
+    ] = False,
     json: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help=f"Where to write {RESULTS}."),
@@ -69,6 +136,9 @@ def compare(  # noqa: PLR0917 - typer calls it by name
     Every schedule and the constant get the same updates, the same grid of peak rates
     and the same seeds. Validation chooses each one's rate; test is read once, there.
 
+    Finished runs are kept in --store, so that a comparison that was stopped goes on
+    where it was, and a further schedule is all that is trained.
+
     Your own function: train(schedule, *, total_steps, seed, policies=(), report) ->
     {"val": float, "test": float, "direction": "min" | "max", "updates": int}.
     """
@@ -81,18 +151,27 @@ def compare(  # noqa: PLR0917 - typer calls it by name
 
     screen = Screen()
     try:
-        with screen.running(subject):
+        # stdout is for the table: Ray tells there of workers that were lost.
+        with screen.running(subject), redirect_stdout(sys.stderr):
             comparison = run_comparison(
                 subject,
                 schedules=wanted,
                 total_steps=total_steps,
                 seeds=seeds,
+                select_seeds=select_seeds,
                 lrs=grid,
                 default_lr=default_lr,
                 tuned=tuned,
+                halving=halving,
+                engine=engine.value,
                 jobs=jobs,
+                address=address,
+                store=store,
+                fresh=fresh,
+                timing=timing,
                 on_progress=screen.progress,
                 on_failed_run=screen.failed_run,
+                on_stored=screen.stored,
             )
     except ComparisonInterrupted as stop:
         screen.interrupted(stop)

@@ -88,6 +88,13 @@ class Screen:
                 f"seed {run.seed}: {why}"
             )
 
+    def stored(self, stored: int, planned: int) -> None:
+        """Say how many runs are not made again."""
+        self.say(
+            f"{stored} of {count(planned, 'run')} had finished before and are taken "
+            "from the store (--fresh makes them again)"
+        )
+
     def interrupted(self, stop: ComparisonInterrupted) -> None:
         """Say what an interrupted comparison leaves."""
         finished = len(stop.comparison.runs)

@@ -1,15 +1,17 @@
-"""The schedules that are compared: factors with peak 1, and the constant baseline.
+"""The arms that are compared: factors with peak 1, and the constant baseline.
 
-Not here: the rates they are multiplied by (compare.py).
+An arm is a schedule, and beside it an average of the weights or policies that change
+the rate. Not here: the rates the factors are multiplied by (compare.py).
 """
 
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import final
 
 import stepsize as ss
+from stepsize.control.policies import Plateau, Policy
 from stepsize.errors import InvalidScheduleError, ProofError, StepsizeError, describe
 
 CONSTANT = "constant"
@@ -25,34 +27,112 @@ DEFAULTS: Mapping[str, str] = {
 }
 """Name -> text of the arms that are compared unless others are asked for."""
 
+FURTHER: Mapping[str, str] = {
+    "constant_ema": "hold()",
+    "exponential": "exponential(to=0.01)",
+    "polynomial": "polynomial(power=2)",
+    "cosine": "cosine()",
+    "restarts2": "repeat(cosine(), 2)",
+    "restarts3": "repeat(cosine(), 3)",
+    "plateau": "hold()",
+}
+"""Name -> text of the other built-in arms; "all" asks for these and the defaults."""
+
+EVERYTHING = "all"
+"""What asks for every built-in arm."""
+
+AVERAGES: Mapping[str, float] = {"constant_ema": 0.99}
+"""Name -> decay of the average of the weights, by update, of the arms that have one.
+
+An average over about 100 updates; the one value that was measured for the research.
+"""
+
+POLICIES: Mapping[str, tuple[Policy, ...]] = {
+    "plateau": (Plateau("val", factor=0.3, patience=4, name="plateau"),)
+}
+"""Name -> policies of the arms that have any.
+
+They observe the metric "val" 50 times in a run, in the sense that less is better: the
+loss, or for an accuracy its distance from 100 %. The first cut is so possible after a
+fifth of the budget, and four or five are.
+"""
+
+OPTIMIZERS = ("schedule_free", "prodigy", "dadapt", "momo")
+"""Arms that replace the optimizer by one that needs no schedule, at a constant rate.
+
+Each needs a package of its own (baselines.py); none is part of "all".
+"""
+
+_TEXTS = {**DEFAULTS, **FURTHER, **dict.fromkeys(OPTIMIZERS, "hold()")}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,29}")
 _FAR = 100
 """A highest factor this far from 1 is taken for an absolute rate."""
 _HINT = (
-    "use names (" + ", ".join(DEFAULTS) + ") or NAME=EXPRESSION, as in "
-    "'long=warmup(\"20%\") >> cosine()'"
+    "use names (" + ", ".join([*_TEXTS, EVERYTHING]) + ") or "
+    "NAME=EXPRESSION, as in 'long=warmup(\"20%\") >> cosine()'"
 )
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A schedule of factors under a name.
+    """A schedule of factors under a name, and what it comes with.
 
     Attributes:
         name: What tables and reports call it.
         schedule: The schedule; its highest value is 1 where it is to be compared
             at equal peak rates.
+        average: Decay of an exponential moving average of the weights (and running
+            statistics), updated at every update; in (0, 1). The arm is then evaluated
+            on the averaged weights. None: on the final iterate.
+        policies: Policies that change the rate from what validation shows; they
+            observe the metric "val".
+        optimizer: One of `OPTIMIZERS` instead of the workload's own; None: its own.
+
+    Raises:
+        ProofError: `average` is outside its range, `optimizer` unknown, or has an
+            average or policies beside it.
     """
 
     name: str
     schedule: ss.Schedule
+    average: float | None = None
+    policies: tuple[Policy, ...] = ()
+    optimizer: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the average and the optimizer."""
+        if self.optimizer is not None and self.optimizer not in OPTIMIZERS:
+            rule = f"be None or one of {', '.join(OPTIMIZERS)}"
+            raise ProofError(
+                describe(f"optimizer of arm {self.name!r}", rule, self.optimizer)
+            )
+        if self.optimizer is not None and (self.average or self.policies):
+            rule = "come without an average and policies"
+            raise ProofError(
+                describe(f"optimizer of arm {self.name!r}", rule, self.optimizer)
+            )
+        if self.average is not None and not 0 < self.average < 1:
+            rule = "be None or in (0, 1) (unit: decay by update)"
+            raise ProofError(
+                describe(f"average of arm {self.name!r}", rule, self.average)
+            )
 
     @property
     def is_default(self) -> bool:
-        """Whether it is the default arm of that name."""
-        text = DEFAULTS.get(self.name)
-        return text is not None and self.schedule == ss.parse(text)
+        """Whether it is the built-in arm of that name."""
+        return self.name in _TEXTS and self == _built_in(self.name)
+
+    @property
+    def text(self) -> str:
+        """The schedule, and in words what it comes with."""
+        words = [str(self.schedule)]
+        if self.average is not None:
+            words.append(f"weights averaged (EMA, decay {self.average:g})")
+        words += [_words(policy) for policy in self.policies]
+        if self.optimizer is not None:
+            words.append(f"optimizer {self.optimizer}")
+        return ", ".join(words)
 
     def rates(self, peak_lr: float, total_steps: int) -> list[float]:
         """Return the rate of every update of a run; length `total_steps`.
@@ -96,13 +176,14 @@ class Arm:
 
 
 def select(
-    wanted: Iterable[str] | Mapping[str, str | ss.Schedule] | None,
+    wanted: Iterable[str] | Mapping[str, str | ss.Schedule | Arm] | None,
 ) -> tuple[Arm, ...]:
     """Read the arms asked for; the constant comes first, whether asked for or not.
 
     Args:
-        wanted: Names of default arms and `NAME=EXPRESSION` texts; or a mapping from
-            names to schedules or their texts; None for the default arms.
+        wanted: Names of built-in arms ("all" for every one) and `NAME=EXPRESSION`
+            texts; or a mapping from names to schedules, their texts or arms; None for
+            the default arms.
 
     Raises:
         ProofError: A name is unknown, used twice or unfit, or nothing is asked for.
@@ -112,63 +193,78 @@ def select(
         >>> [arm.name for arm in select(["wsd"])]
         ['constant', 'wsd']
     """
-    if wanted is None:
-        pairs: list[tuple[str, str | ss.Schedule]] = list(DEFAULTS.items())
-    elif isinstance(wanted, Mapping):
-        pairs = list(wanted.items())
-    else:
-        pairs = [_pair(text) for text in wanted]
-    if not pairs:
-        raise ProofError(
-            describe("schedules", "name at least one arm", list(pairs), hint=_HINT)
-        )
-    arms: dict[str, Arm] = {}
-    for name, value in [(CONSTANT, DEFAULTS[CONSTANT]), *pairs]:
-        if not _NAME.fullmatch(name):
+    given = [_built_in(name) for name in DEFAULTS] if wanted is None else _read(wanted)
+    if not given:
+        raise ProofError(describe("schedules", "name at least one arm", [], hint=_HINT))
+    arms = {CONSTANT: _built_in(CONSTANT)}
+    for arm in given:
+        if not _NAME.fullmatch(arm.name):
+            rule = "have names of 1 to 30 letters, digits, spaces or _ . + -"
+            raise ProofError(describe("schedules", rule, arm.name, hint=_HINT))
+        if arm.name != CONSTANT and arm.name in arms:
             raise ProofError(
-                describe(
-                    "schedules",
-                    "have names of 1 to 30 letters, digits, spaces or _ . + -",
-                    name,
-                    hint=_HINT,
-                )
+                describe("schedules", "have each name once", arm.name, hint=_HINT)
             )
-        arm = Arm(name, _schedule(name, value))
-        if name == CONSTANT and arm.schedule != ss.parse(DEFAULTS[CONSTANT]):
+        if arm.name == CONSTANT and arm != arms[CONSTANT]:
             raise ProofError(
                 describe(
                     f"schedule {CONSTANT!r}",
                     "stay the plain constant, the baseline of every comparison",
-                    str(arm.schedule),
+                    arm.text,
                     hint="give yours another name",
                 )
             )
-        if name in arms and name != CONSTANT:
-            raise ProofError(
-                describe("schedules", "have each name once", name, hint=_HINT)
-            )
-        arms[name] = arm
+        arms[arm.name] = arm
     return tuple(arms.values())
 
 
-def _pair(text: str) -> tuple[str, str]:
-    """Split NAME or NAME=EXPRESSION."""
-    name, equals, expression = text.partition("=")
-    name = name.strip()
-    if equals and _NAME.fullmatch(name):
-        return name, expression
-    if name in DEFAULTS and not equals:
-        return name, DEFAULTS[name]
-    raise ProofError(
-        describe("schedules", "be known names or NAME=EXPRESSION", text, hint=_HINT)
-    )
+def _read(
+    wanted: Iterable[str] | Mapping[str, str | ss.Schedule | Arm],
+) -> list[Arm]:
+    """Return the arms asked for, in that order, their names not yet checked."""
+    if isinstance(wanted, Mapping):
+        return [_arm(name, value) for name, value in wanted.items()]
+    arms = []
+    for text in wanted:
+        name, equals, expression = text.partition("=")
+        name = name.strip()
+        if text == EVERYTHING:
+            arms += [
+                _built_in(name) for name in (*DEFAULTS, *FURTHER) if name != CONSTANT
+            ]
+        elif equals and _NAME.fullmatch(name):
+            arms.append(_arm(name, expression))
+        elif name in _TEXTS and not equals:
+            arms.append(_built_in(name))
+        else:
+            rule = "be known names or NAME=EXPRESSION"
+            raise ProofError(describe("schedules", rule, text, hint=_HINT))
+    return arms
 
 
-def _schedule(name: str, value: str | ss.Schedule) -> ss.Schedule:
-    """Read an arm's schedule, saying whose it is if it cannot be read."""
+def _words(policy: Policy) -> str:
+    """Write a policy without the fields that have their default."""
+    named = [
+        f"{field.name}={value!r}"
+        for field in fields(policy)  # type: ignore[arg-type]  # all are dataclasses
+        if (value := getattr(policy, field.name)) not in (field.default, policy.name)
+    ]
+    return f"{type(policy).__name__}({', '.join(named)})"
+
+
+def _built_in(name: str) -> Arm:
+    schedule = ss.parse(_TEXTS[name])
+    optimizer = name if name in OPTIMIZERS else None
+    return Arm(name, schedule, AVERAGES.get(name), POLICIES.get(name, ()), optimizer)
+
+
+def _arm(name: str, value: str | ss.Schedule | Arm) -> Arm:
+    """Read a schedule under a name, saying whose it is if it cannot be read."""
+    if isinstance(value, Arm):
+        return replace(value, name=name)
     if not isinstance(value, str):
-        return value
+        return Arm(name, value)
     try:
-        return ss.parse(value)
+        return Arm(name, ss.parse(value))
     except InvalidScheduleError as error:
         raise InvalidScheduleError(f"schedule {name!r}: {error}") from error

@@ -4,32 +4,37 @@
         ...
         return {"val": 0.91, "test": 0.9, "direction": "max", "updates": total_steps}
 
-Not here: the processes it runs in (processes.py), what its results mean (summary.py).
+Not here: the processes it runs in (engines/), what its results mean (summary.py).
 """
 
+import hashlib
 import importlib.util
 import inspect
 import io
 import math
 import sys
+import tempfile
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, final
 
-import stepsize as ss
 from stepsize.errors import ProofError, describe
+from stepsize.proof.arms import Arm
+from stepsize.proof.cells import Planned, Returned
 from stepsize.proof.curves import CurveRecorder
-from stepsize.proof.results import Curve, Status
+from stepsize.proof.results import Status, write_whole
 
 KEYS = ("val", "test", "direction", "updates")
 """What a training function returns."""
 
 SIGNATURE = "train(schedule, *, total_steps, seed, policies=(), report)"
-_GIVEN = ("total_steps", "seed", "policies", "report")
+_GIVEN = ("total_steps", "seed", "policies", "average", "report")
+_OPTIONAL = ("policies", "average")
 _HINT = f"write it as {SIGNATURE}"
 _OUTPUT_LINES = 5
 
@@ -114,65 +119,102 @@ class TrainFunction:
             )
         return found  # type: ignore[no-any-return]  # the user's, checked when called
 
+    def check_arm(self, arm: Arm) -> None:
+        """Refuse an arm with something that the function does not take.
 
-@final
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run to make: its schedule (absolute rates), length and seed."""
+        Raises:
+            ProofError: It has policies or an average, for which there is no keyword;
+                or another optimizer.
+        """
+        if arm.optimizer is not None:
+            hint = "make that optimizer in a function of its own, or leave the arm out"
+            rule = f"be a workload where an arm ({arm.name!r}) replaces the optimizer"
+            raise ProofError(describe("compare.subject", rule, self.name, hint=hint))
+        call = self.load()
+        for name in _OPTIONAL:
+            if getattr(arm, name) and not _takes(call, name):
+                hint = f"add {name} to its keywords and use them, or leave the arm out"
+                rule = f"take the keyword {name}, which arm {arm.name!r} has"
+                given = str(inspect.signature(call))
+                raise ProofError(describe(self.name, rule, given, hint=hint))
 
-    schedule: ss.Schedule
-    total_steps: int
-    seed: int
+    def identity(self) -> Mapping[str, str]:
+        """Return a digest of its file, and of what that imports from its folder.
+
+        Raises:
+            ProofError: It is a callable, which has no file to be told apart by.
+        """
+        if self.path is None:
+            hint = "name it as my_script.py:train, or leave the store out"
+            rule = "be in a file of its own where runs are stored"
+            raise ProofError(describe("compare.subject", rule, self.name, hint=hint))
+        return {"function": self.name, "code": _digest(self.files())}
+
+    def files(self) -> dict[str, bytes]:
+        """Return its file, and what that has imported from its folder, by name."""
+        if self.path is None:
+            return {}
+        self.load()
+        paths = {self.path, *_imported_from(self.path.parent)}
+        return {path.name: path.read_bytes() for path in sorted(paths)}
+
+    def unpacked(self, files: Mapping[str, bytes]) -> "TrainFunction":
+        """Return it on a machine that may lack its files: they are put beside Python's.
+
+        Args:
+            files: From `files`, made where they are.
+        """
+        if self.path is None or (
+            self.path.is_file() and self.path.read_bytes() == files[self.path.name]
+        ):
+            return self
+        folder = Path(tempfile.gettempdir()) / f"stepsize-{_digest(files)[:16]}"
+        folder.mkdir(exist_ok=True)
+        for name, content in files.items():
+            write_whole(content, folder / name)
+        return replace(self, path=folder / self.path.name)
+
+    def train(self, planned: Planned) -> Returned:
+        """Make one run; whatever it raises becomes its reason.
+
+        What the function prints is kept off the terminal; its last lines are part of
+        the reason if it fails.
+        """
+        curves, output = CurveRecorder(), io.StringIO()
+        given: dict[str, Any] = {
+            "total_steps": planned.total_steps,
+            "seed": planned.seed,
+            "report": curves.report,
+        }
+        started = time.perf_counter()
+        try:
+            with redirect_stdout(output), redirect_stderr(output):
+                returned = _call(self, planned, given)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # SystemExit and the like too: a run that ends the process has failed.
+            return Returned(
+                status="error",
+                reason=reason_of(error, self, output.getvalue()),
+                traceback=_traceback(error),
+                curves=curves.curves(),
+            )
+        seconds = time.perf_counter() - started
+        return replace(returned, seconds=seconds, curves=curves.curves())
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """What one run gave. `test` stays here unless the run's rate is chosen."""
-
-    status: Status
-    reason: str = ""
-    val: float | None = None
-    test: float | None = None
-    direction: str | None = None
-    updates: int | None = None
-    curves: tuple[Curve, ...] = ()
-
-
-def train_once(function: TrainFunction, job: Job) -> Returned:
-    """Make one run; whatever it raises becomes its reason.
-
-    What the function prints is kept off the terminal; its last lines are part of the
-    reason if it fails.
-    """
-    curves, output = CurveRecorder(), io.StringIO()
-    given: dict[str, Any] = {
-        "total_steps": job.total_steps,
-        "seed": job.seed,
-        "report": curves.report,
-    }
-    try:
-        with redirect_stdout(output), redirect_stderr(output):
-            call = function.load()
-            if _takes(call, "policies"):
-                given["policies"] = ()
-            rates = job.schedule.resolve(total_steps=job.total_steps)
-            returned = _read(call(rates, **given), job.total_steps)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        # SystemExit and the like too: a run that ends the process has failed.
-        reason = reason_of(error, function, output.getvalue())
-        return Returned(status="error", reason=reason, curves=curves.curves())
-    return Returned(
-        status=returned.status,
-        reason=returned.reason,
-        val=returned.val,
-        test=returned.test,
-        direction=returned.direction,
-        updates=returned.updates,
-        curves=curves.curves(),
-    )
+def _call(function: TrainFunction, planned: Planned, given: dict[str, Any]) -> Returned:
+    """Call the function and check what it returns."""
+    call = function.load()
+    for name, value in (
+        ("policies", planned.arm.policies),
+        ("average", planned.arm.average),
+    ):
+        if _takes(call, name):
+            given[name] = value
+    rates = planned.schedule.resolve(total_steps=planned.total_steps)
+    return _read(call(rates, **given), planned.total_steps)
 
 
 def _read(result: object, total_steps: int) -> Returned:
@@ -239,6 +281,33 @@ def reason_of(error: BaseException, function: TrainFunction, output: str) -> str
     return "\n".join([what, *where, *said])
 
 
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name} {len(files[name])}\n".encode() + files[name])
+    return digest.hexdigest()
+
+
+def _traceback(error: BaseException) -> str:
+    """Write a traceback in which files are named without their folders."""
+    found = traceback.TracebackException.from_exception(error)
+    links: list[traceback.TracebackException | None] = [found]
+    while links:
+        link = links.pop()
+        if link is not None:
+            for frame in link.stack:
+                frame.filename = Path(frame.filename).name
+            links += [link.__cause__, link.__context__]
+    return "".join(found.format()).rstrip()
+
+
+def _imported_from(folder: Path) -> set[Path]:
+    """Return the files in a folder that this process has imported modules from."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    paths = {Path(file).resolve() for file in files if file}
+    return {path for path in paths if path.parent == folder and path.is_file()}
+
+
 @lru_cache(maxsize=8)
 def import_file(path: Path, changed: int) -> Any:
     """Import a file by its path, its folder on `sys.path` as for `python FILE`.
@@ -285,7 +354,7 @@ def _check_signature(function: TrainFunction) -> None:
     except (TypeError, ValueError):  # written in C: it shows when it is called
         return
     given = [name for name in _GIVEN if _takes(call, name)]
-    missing = [name for name in _GIVEN if name not in given and name != "policies"]
+    missing = [n for n in _GIVEN if n not in given and n not in _OPTIONAL]
     unknown = [
         p.name
         for p in parameters[1:]

@@ -1,6 +1,6 @@
 """What a comparison costs: updates, seeds and peak rates, asked for and by default.
 
-Not here: the schedules (arms.py) and the training (engines.py).
+Not here: the arms (arms.py), the runs (protocols.py) and the training (engines/).
 """
 
 import math
@@ -32,6 +32,8 @@ class Budget:
     Attributes:
         total_steps: Updates of every run; int >= 1.
         seeds: Number of seeds; int in [1, 1000].
+        select_seeds: Number of further seeds that rates are chosen by; int in
+            [1, 1000].
         lrs: Peak rates; finite, > 0, each once.
         default_lr: The fixed rate; finite, > 0.
     """
@@ -40,6 +42,7 @@ class Budget:
     seeds: int | None
     lrs: Sequence[float] | None
     default_lr: float | None
+    select_seeds: int | None = None
 
     def check(self) -> None:
         """Refuse what is outside its range.
@@ -50,6 +53,7 @@ class Budget:
         for field, value, most in (
             ("total_steps", self.total_steps, 10**9),
             ("seeds", self.seeds, _MOST_SEEDS),
+            ("select_seeds", self.select_seeds, _MOST_SEEDS),
         ):
             if value is not None and not _int_between(value, 1, most):
                 unit = "updates" if field == "total_steps" else "seeds"
@@ -139,6 +143,8 @@ def repeat_command(
     schedules: Sequence[Arm] | None,
     asked: Budget,
     tuned: bool,
+    halving: bool = False,
+    engine: str = "auto",
 ) -> str:
     """Return the command line that repeats a comparison."""
     name = subject if isinstance(subject, str) else "FILE.py:FUNCTION"
@@ -153,12 +159,18 @@ def repeat_command(
         words += ["--total-steps", str(asked.total_steps)]
     if asked.seeds is not None:
         words += ["--seeds", str(asked.seeds)]
+    if asked.select_seeds is not None:
+        words += ["--select-seeds", str(asked.select_seeds)]
     if asked.lrs is not None:
         words += ["--lrs", ",".join(f"{lr!r}" for lr in asked.grid(()))]
     if asked.default_lr is not None:
         words += ["--default-lr", repr(float(asked.default_lr))]
     if tuned:
         words.append("--tuned")
+    if halving:
+        words.append("--halving")
+    if engine != "auto":
+        words += ["--engine", engine]
     return shlex.join(words)
 
 

@@ -13,11 +13,12 @@ import msgspec
 from stepsize.errors import ProofError
 from stepsize.proof.statistics import Estimate
 
-SCHEMA = "stepsize.results/1"
+SCHEMA = "stepsize.results/2"
 """Name and version of the file format; the number grows when a field changes."""
 
 Direction = Literal["min", "max"]
 Status = Literal["finished", "diverged", "error", "unequal_budget"]
+Tuning = Literal["grid", "halving", "given"]
 Outcome = Literal["baseline", "better", "worse", "no clear difference", "no claim"]
 
 
@@ -52,9 +53,14 @@ class Run:
             (it made another number of updates than the others: left out of claims).
         val: Validation metric of the final iterate; None unless it is a number.
         test: Test metric; None unless this run has the rate chosen for its arm.
+        retained: The metric on the test split of what the model was trained on before;
+            None unless there is one and `test` is read.
         updates: Updates made; None if unknown.
         reason: Why the status is not "finished"; empty if it is.
+        traceback: Where a function raised, file by file; empty if it did not.
         curves: Metrics over the updates.
+        seconds: Wall time of this run alone; None where runs train together. Left out
+            when runs are compared with `==`.
     """
 
     arm: str
@@ -65,8 +71,11 @@ class Run:
     val: float | None
     updates: int | None
     test: float | None = None
+    retained: float | None = None
     reason: str = ""
+    traceback: str = ""
     curves: tuple[Curve, ...] = ()
+    seconds: float | None = field(default=None, compare=False)
 
 
 @final
@@ -109,12 +118,50 @@ class Subject:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How soon an arm's validation is as good as the constant's in the end.
+
+    At the chosen rates, seed by seed, from the curve "val".
+
+    Attributes:
+        share: Mean share of the budget over the seeds that get there, in (0, 1]; None
+            if none does.
+        never: Number of seeds that do not.
+        n: Number of seeds that have both a curve and a constant to reach.
+    """
+
+    share: float | None
+    never: int
+    n: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Time of an update with an arm, against the constant.
+
+    Attributes:
+        seconds: Median over the arm's runs. Unit: s per update.
+        extra: What it takes longer than the constant, as a fraction, over pairs of
+            equal rate and seed; None for the constant itself.
+        n: Number of runs that were timed.
+    """
+
+    seconds: float
+    extra: Estimate | None
+    n: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSummary:
     """What one schedule achieved.
 
     Attributes:
         arm: Its name.
         schedule: The factor schedule, peak 1, as text.
+        besides: What the arm comes with, in words: an average of the weights,
+            policies; empty for a schedule alone.
         chosen_lr: Peak rate chosen by the mean validation metric; None if no run
             counts.
         at_edge: Whether that is an end of the grid, so that the best rate may lie
@@ -134,6 +181,14 @@ class ArmSummary:
         runs: Number of runs that these shares are of.
         unequal: Number of runs left out for their unequal budget.
         outcome: The claim, after correction.
+        failed_below: Share of the runs at rates below the constant's chosen one that
+            failed; None where there are none.
+        failed_above: The same above it: what a rate too high costs.
+        retained: Metric on what the model was trained on before, at the chosen rate;
+            None where there was nothing.
+        reach: How soon it is as good as the constant; None without curves of "val".
+        cost: Time of an update; None where runs train together. Left out when
+            summaries are compared with `==`.
         notes: What a reader must know besides.
     """
 
@@ -153,7 +208,32 @@ class ArmSummary:
     runs: int
     unequal: int
     outcome: Outcome
+    besides: str = ""
+    failed_below: float | None = None
+    failed_above: float | None = None
+    retained: Estimate | None = None
+    reach: Reach | None = None
+    cost: Cost | None = field(default=None, compare=False)
     notes: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One rung of successive halving: short complete trainings that choose rates.
+
+    Attributes:
+        arm: The arm; rungs compare its rates with each other, never with another's.
+        total_steps: Length of these runs. Unit: updates.
+        scores: (rate, mean validation metric over seeds), by rate; None where a seed
+            did not finish.
+        kept: Rates that go on, rising.
+    """
+
+    arm: str
+    total_steps: int
+    scores: tuple[tuple[float, float | None], ...]
+    kept: tuple[float, ...]
 
 
 @final
@@ -164,27 +244,52 @@ class Comparison:
     Attributes:
         subject: What was trained.
         lrs: Grid of peak rates, rising; the same for every arm.
-        seeds: Seeds of every cell.
-        tuning: "grid" if each arm's rate was chosen here on that grid; "given" if
-            the rates were found before and only those were trained.
+        seeds: Seeds that are reported on.
+        select_seeds: Seeds that rates were chosen by, where they are others; empty
+            where both are the same.
+        tuning: "grid" if each arm's rate was chosen here on that grid; "halving" if
+            not every rate of it was trained in full; "given" if the rates were found
+            before and only those were trained.
         arms: One summary per arm, the constant first; empty if interrupted.
-        runs: Every run, arm by arm, rate by rate, seed by seed.
+        runs: Every run of the full budget, arm by arm, rate by rate, seed by seed.
+        rungs: What successive halving did before.
         verdict: What follows, in sentences.
         repeat: The command that repeats it.
         interrupted: Whether it was stopped before every run was made.
-        seconds: Time it took. Unit: s. The only field that differs between repeats.
+        engine: Who trained the runs.
+        seconds: Time it took. Unit: s. This and `engine` are left out when
+            comparisons are compared with `==`.
     """
 
     subject: Subject
     lrs: tuple[float, ...]
     seeds: tuple[int, ...]
-    tuning: Literal["grid", "given"]
+    tuning: Tuning
     arms: tuple[ArmSummary, ...]
     runs: tuple[Run, ...]
+    select_seeds: tuple[int, ...] = ()
+    rungs: tuple[Rung, ...] = ()
     verdict: tuple[str, ...] = ()
     repeat: str = ""
     interrupted: bool = False
-    seconds: float = 0.0
+    engine: str = field(default="", compare=False)
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def grid_runs(self) -> tuple[Run, ...]:
+        """The runs that rates were chosen by, the same seeds in every cell."""
+        seeds = self.select_seeds or self.seeds
+        return tuple(run for run in self.runs if run.seed in seeds)
+
+    @property
+    def reported_runs(self) -> tuple[Run, ...]:
+        """The runs that `ArmSummary.test` is of: at each arm's chosen rate."""
+        chosen = {(arm.arm, arm.chosen_lr) for arm in self.arms}
+        return tuple(
+            run
+            for run in self.runs
+            if run.seed in self.seeds and (run.arm, run.peak_lr) in chosen
+        )
 
 
 @final

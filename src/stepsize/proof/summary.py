@@ -15,13 +15,15 @@ from typing import Literal, final
 import numpy as np
 
 from stepsize.proof.arms import CONSTANT
-from stepsize.proof.results import ArmSummary, Outcome, Run, Subject
+from stepsize.proof.effort import cost, reach
+from stepsize.proof.results import ArmSummary, Outcome, Run, Subject, Tuning
 from stepsize.proof.statistics import Estimate, estimate, holm, paired
+from stepsize.proof.store import Sealed
 
 SIGNIFICANCE = 0.05
 
-TestReader = Callable[[Sequence[int]], Sequence[float | None]]
-"""Reads the test metric of the runs with these indices, and of no others."""
+TestReader = Callable[[Sequence[int]], Sequence[Sealed]]
+"""Reads test metric and retained metric of the runs with these numbers alone."""
 
 
 @final
@@ -58,10 +60,6 @@ class Grid:
             and (run.peak_lr in self.lrs)
         ]
 
-    def unequal(self, arm: str) -> int:
-        """Count the runs of an arm that are left out for their unequal budget."""
-        return sum(r.arm == arm and r.status == "unequal_budget" for r in self.runs)
-
     def choose(self, arm: str) -> float | None:
         """Return the rate with the best mean validation metric.
 
@@ -78,6 +76,11 @@ class Grid:
                 mean = self.subject.sign * fmean(vals.values())
                 best = max(best or (0, 0.0, 0.0), (len(vals), mean, -lr))
         return None if best is None else -best[2]
+
+
+def unequal(arm: str, runs: Sequence[Run]) -> int:
+    """Count the runs of an arm that are left out for their unequal budget."""
+    return sum(r.arm == arm and r.status == "unequal_budget" for r in runs)
 
 
 def function_margin(runs: Sequence[Run], best: float) -> float | None:
@@ -118,53 +121,73 @@ def complete_subject(
     return replace(subject, failed_margin=margin, floor=floor)
 
 
+def choose_rates(grid: Grid, arms: Sequence[str]) -> dict[str, float | None]:
+    """Return each arm's rate with the best mean validation metric."""
+    return {arm: grid.choose(arm) for arm in arms}
+
+
 def summarise(
     grid: Grid,
     arms: Sequence[tuple[str, str]],
     seeds: Sequence[int],
     read_test: TestReader,
     *,
-    chosen: Mapping[str, float] | None = None,
+    chosen: Mapping[str, float | None] | None = None,
+    fresh: Sequence[Run] = (),
+    tuning: Tuning = "grid",
 ) -> tuple[tuple[ArmSummary, ...], tuple[Run, ...]]:
-    """Choose each arm's rate, read its test runs, and compare with the constant.
+    """Read test at each arm's rate, and compare with the constant.
 
     Args:
-        grid: Every run made; its subject as from `complete_subject`.
+        grid: The runs that rates are chosen by; its subject as from
+            `complete_subject`.
         arms: (name, schedule's text), the constant first.
-        seeds: The seeds every cell should have.
-        read_test: Called once, with the runs of the chosen rates only.
-        chosen: Rates that were found before, by arm; None to choose here.
+        seeds: The seeds that are reported on.
+        read_test: Called once, with the runs of the chosen rates only, by their
+            number in `(*grid.runs, *fresh)`.
+        chosen: Rate by arm; None: the best of the grid.
+        fresh: Runs on seeds that chose nothing, to be reported on instead of the
+            grid's.
+        tuning: How rates were chosen: what is of the whole grid needs all of it.
 
     Returns:
-        One summary per arm, and the runs with `test` filled in where it was read.
+        One summary per arm, and all runs, arm by arm, rate by rate, seed by seed, with
+        `test` filled in where it was read.
     """
-    rates = {
-        name: grid.choose(name) if chosen is None else chosen[name] for name, _ in arms
-    }
+    names = [name for name, _ in arms]
+    rates = choose_rates(grid, names) if chosen is None else chosen
+    runs = (*grid.runs, *fresh)
     wanted = [
         index
-        for index, run in enumerate(grid.runs)
-        if run.status == "finished" and run.peak_lr == rates[run.arm]
+        for index, run in enumerate(runs)
+        if run.status == "finished"
+        and run.peak_lr == rates[run.arm]
+        and (index >= len(grid.runs) or not fresh)
     ]
     values = dict(zip(wanted, read_test(wanted), strict=True))
+    nothing: Sealed = (None, None)
+    read = [values.get(index, nothing) for index in range(len(runs))]
     runs = tuple(
-        replace(run, test=values.get(index)) for index, run in enumerate(grid.runs)
+        replace(run, test=test, retained=retained)
+        for run, (test, retained) in zip(runs, read, strict=True)
     )
     tests = {
         name: {r.seed: r.test for r in runs if r.arm == name and r.test is not None}
-        for name, _ in arms
+        for name in names
     }
     reading = _Reading(
         grid=grid,
+        runs=runs,
+        reported=Grid(runs[len(grid.runs) if fresh else 0 :], grid.subject, grid.lrs),
         rates=rates,
         tests=tests,
         seeds=len(seeds),
         best=_best_cell(grid),
-        whole_grid=chosen is None,
+        tuning=tuning,
     )
     differences = [
         None if name == CONSTANT else paired(tests[name], tests[CONSTANT])
-        for name, _ in arms
+        for name in names
     ]
     corrected = holm([None if d is None else d.p for d in differences])
     summaries = tuple(
@@ -173,6 +196,8 @@ def summarise(
             arms, differences, corrected, strict=True
         )
     )
+    place = {name: number for number, name in enumerate(names)}
+    runs = tuple(sorted(runs, key=lambda run: (place[run.arm], run.peak_lr, run.seed)))
     return summaries, runs
 
 
@@ -182,15 +207,45 @@ class _Reading:
     """What a summary of an arm reads: `tests` is arm -> seed -> test metric."""
 
     grid: Grid
+    runs: Sequence[Run]
+    reported: Grid
     rates: Mapping[str, float | None]
     tests: Mapping[str, Mapping[int, float]]
     seeds: int
     best: float | None
-    whole_grid: bool
+    tuning: Tuning
+
+    @property
+    def whole_grid(self) -> bool:
+        """Whether every rate of the grid was trained for every arm."""
+        return self.tuning == "grid"
 
     def complete(self, name: str) -> bool:
         """Whether every seed of an arm and of the constant has a test metric."""
         return len(self.tests[name]) == len(self.tests[CONSTANT]) == self.seeds
+
+    def at_default(self, name: str) -> Estimate | None:
+        """Paired difference in validation at the default rate, over all seeds."""
+        default = self.grid.subject.default_lr
+        if name == CONSTANT or default is None:
+            return None
+        everything = Grid(self.runs, self.grid.subject, self.grid.lrs)
+        return paired(
+            everything.vals(name, default), everything.vals(CONSTANT, default)
+        )
+
+    def failed(self, runs: Sequence[Run]) -> float | None:
+        """Share of runs that failed; None of none, or where a grid has holes."""
+        bad = sum(_failed(run, self.grid.subject, self.best) for run in runs)
+        return _share(bad, len(runs)) if self.whole_grid else None
+
+    def beside(self, name: str, sign: int) -> list[Run]:
+        """Runs of an arm below (-1) or above (1) the constant's chosen rate."""
+        constant = self.rates[CONSTANT]
+        if constant is None:
+            return []
+        runs = self.grid.counted(name)
+        return [run for run in runs if sign * (run.peak_lr - constant) > 0]
 
 
 def _summary(
@@ -203,31 +258,36 @@ def _summary(
     """Sum up one arm."""
     grid, tests = reading.grid, reading.tests[name]
     subject, counted, lr = grid.subject, grid.counted(name), reading.rates[name]
-    floor, default = subject.floor, subject.default_lr
-    values = [run.val if run.val is not None else floor for run in counted]
+    values = [run.val if run.val is not None else subject.floor for run in counted]
     known = [value for value in values if value is not None]
-    bad = sum(_failed(run, subject, reading.best) for run in counted)
     complete = reading.complete(name)
+    reported = reading.reported.cell(name, lr)
+    baseline = reading.reported.cell(CONSTANT, reading.rates[CONSTANT])
     return ArmSummary(
         arm=name,
         schedule=text,
         chosen_lr=lr,
-        at_edge=_edge(lr, grid.lrs) if reading.whole_grid else None,
+        at_edge=None if reading.tuning == "given" else _edge(lr, grid.lrs),
         test=estimate(list(tests.values())),
-        val=estimate(list(grid.vals(name, lr).values())),
+        val=estimate(list(reading.reported.vals(name, lr).values())),
         difference=difference,
         holm_p=p,
         relative=_relative(subject, tests, reading.tests[CONSTANT])
         if name != CONSTANT
         else None,
-        at_default=None
-        if name == CONSTANT or default is None or not reading.whole_grid
-        else paired(grid.vals(name, default), grid.vals(CONSTANT, default)),
+        at_default=reading.at_default(name),
         grid_mean=fmean(known) if known and reading.whole_grid else None,
         diverged=_share(sum(r.status == "diverged" for r in counted), len(counted)),
-        failed=_share(bad, len(counted)) if reading.whole_grid else None,
+        failed=reading.failed(counted),
+        failed_below=reading.failed(reading.beside(name, -1)),
+        failed_above=reading.failed(reading.beside(name, 1)),
+        retained=estimate(
+            [r.retained for r in reported.values() if r.retained is not None]
+        ),
+        reach=reach(reported, baseline, subject),
+        cost=cost(name, reading.runs),
         runs=len(counted),
-        unequal=grid.unequal(name),
+        unequal=unequal(name, reading.runs),
         outcome=_outcome(name, difference, p, subject.sign, complete=complete),
         notes=_notes(reading, name),
     )
@@ -235,9 +295,9 @@ def _summary(
 
 def _notes(reading: _Reading, name: str) -> tuple[str, ...]:
     """Say what keeps an arm from a claim."""
-    grid, finished = reading.grid, len(reading.tests[name])
+    finished = len(reading.tests[name])
     if reading.rates[name] is None or not finished:
-        why = ": unequal budgets" if grid.unequal(name) else ""
+        why = ": unequal budgets" if unequal(name, reading.runs) else ""
         return (f"no run of it counts{why}",)
     if finished < reading.seeds:
         return (

@@ -6,26 +6,30 @@ Not here: how a population is cut into stacks and given to the cores (`engine`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from stepsize.proof.population.averages import Averages
 from stepsize.proof.population.optimizers import make_optimizer
-from stepsize.proof.population.readings import Readings
+from stepsize.proof.population.readings import Readings, reading_updates
 from stepsize.proof.population.result import (
     FloatArray,
     IntArray,
     member_parameters,
     read_metric,
 )
+from stepsize.proof.population.steering import OBSERVATIONS, Steering
 from stepsize.proof.workloads.models import AbstractModel
 from stepsize.proof.workloads.spec import Workload
 
-__all__ = ["DROPOUT_STREAM", "first_parameters", "train_chunk"]
+__all__ = ["DROPOUT_STREAM", "Member", "first_parameters", "train_chunk"]
 
 DROPOUT_STREAM = 2000  # so that masks are drawn independently of the batches
+_WHOLE = 100.0  # percent
 
 
 def first_parameters(model: AbstractModel, seed: int, dtype: torch.dtype) -> Tensor:
@@ -35,74 +39,201 @@ def first_parameters(model: AbstractModel, seed: int, dtype: torch.dtype) -> Ten
     return torch.cat(drawn).to(dtype)
 
 
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """One training.
+
+    Attributes:
+        rates: float64, shape (total_steps,): the rate of every update, unless
+            `steering` changes it.
+        seed: Of first parameters, split, batches and dropout.
+        average: Decay of a moving average of parameters and running statistics, on
+            which the member is evaluated; None: none.
+        steering: Its policies; None: none.
+    """
+
+    rates: FloatArray
+    seed: int
+    average: float | None = None
+    steering: Steering | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Final:
+    """What a stack ends with.
+
+    Attributes:
+        readings: What was read on the way.
+        parameters: Those evaluated, shape (n_members, n_parameters); NaN where
+            diverged.
+        running: The statistics that go with them, shape (n_members, n_running).
+    """
+
+    readings: Readings
+    parameters: Tensor
+    running: Tensor
+
+
 def train_chunk(
     workload: Workload,
     model: AbstractModel,
-    rates: FloatArray,
-    seeds: Sequence[int],
+    members: Sequence[Member],
     *,
     updates: IntArray,
     dtype: torch.dtype,
     advance: Callable[[int], None],
-) -> tuple[Readings, Tensor]:
+) -> Final:
     """Train members side by side.
 
     Args:
         workload: What to train.
         model: Its model, for this call alone.
-        rates: float64, shape (n_members, total_steps).
-        seeds: One per member.
+        members: What is to be trained.
         updates: When curves are read.
         dtype: Of parameters and arithmetic.
         advance: Called with the number of member updates since the call before; may
             raise, which ends the training.
-
-    Returns:
-        What was read, and the final parameters, shape (n_members, n_parameters).
     """
-    readings = Readings(workload.chance, len(seeds), updates)
-    total = rates.shape[1]
-    draws = _Draws(workload, model, seeds, total, dtype)
-    stack = draws.first_parameters()
-    final_rows = torch.full_like(stack, torch.nan)
-    gradients = torch.empty_like(stack)
-    optimizer = make_optimizer(workload, stack)
-    model.to(dtype)
-    shapes = model.shapes()
-    values, slopes = (member_parameters(rows, shapes) for rows in (stack, gradients))
-    alive: IntArray = np.arange(len(seeds))
+    readings = Readings(workload.chance, len(members), updates)
+    total = len(members[0].rates)
+    stack = _Stack(workload, model, members, dtype)
+    steered = any(member.steering is not None for member in members)
+    observed = set(reading_updates(total, OBSERVATIONS).tolist()) if steered else set()
     for update in range(total):
-        inputs, targets, masks = draws.batch(update, alive)
-        losses = model.stacked_gradients(values, slopes, inputs, targets, masks)
-        if workload.clip_norm is not None:
-            _clip(gradients, workload.clip_norm)
-        lr = torch.from_numpy(rates[alive, update]).unsqueeze(1)
-        optimizer.step(stack, gradients, lr)
-        readings.add_losses(alive, losses)
-        sound = _sound(losses, stack)
-        if not bool(sound.all()):
-            rows = sound.nonzero().squeeze(1)
-            readings.frozen_at[alive[~sound.numpy()]] = update
-            alive, stack = alive[sound.numpy()], stack[rows]
-            gradients = torch.empty_like(stack)
-            values, slopes = (member_parameters(x, shapes) for x in (stack, gradients))
-            optimizer.keep(rows)
+        if update in observed:
+            stack.steer(update)
+        losses = stack.update(update)
+        readings.add_losses(stack.alive, losses)
+        readings.freeze(stack.drop(losses), update)
+        stack.average()
         reading = readings.due(update + 1)
         if reading is not None:
-            readings.close(reading, alive)
-            whole = update + 1 == total
-            for row, member in enumerate(alive):
-                index = draws.validation(int(member))
-                part = index if whole else index[: workload.curve_size]
-                own = {name: value[row] for name, value in values.items()}
-                metric = read_metric(workload, model, own, part)
-                readings.val_curve[member, reading] = metric
-        advance(len(seeds))
-        if not len(alive):
-            advance(len(seeds) * (total - update - 1))
+            readings.close(reading, stack.alive)
+            size = None if update + 1 == total else workload.curve_size
+            for row, member in enumerate(stack.alive):
+                readings.val_curve[member, reading] = stack.validate(row, size)
+        advance(len(members))
+        if not len(stack.alive):
+            advance(len(members) * (total - update - 1))
             break
-    final_rows[torch.from_numpy(alive)] = stack
-    return readings, final_rows
+    return Final(readings, *stack.final())
+
+
+def flat_running(model: AbstractModel) -> Tensor:
+    """Return a model's running statistics, shape (n_running,)."""
+    pieces = [value.flatten() for value in model.running().values()]
+    return torch.cat(pieces) if pieces else torch.empty(0)
+
+
+@final
+class _Stack:
+    """The members that train on, a row each of every matrix.
+
+    Attributes:
+        alive: Their numbers, rising.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        model: AbstractModel,
+        members: Sequence[Member],
+        dtype: torch.dtype,
+    ) -> None:
+        total = len(members[0].rates)
+        seeds = [member.seed for member in members]
+        self.alive: IntArray = np.arange(len(members))
+        self._workload = workload
+        self._model = model
+        self._members = members
+        self._rates = np.stack([member.rates for member in members])
+        self._draws = _Draws(workload, model, seeds, total, dtype)
+        self._stack = self._draws.first_parameters()
+        model.to(dtype).train()
+        self._shapes = model.shapes()
+        self._states = {name: value.shape for name, value in model.running().items()}
+        self._running = flat_running(model).repeat(len(seeds), 1)
+        self._optimizer = make_optimizer(workload, self._stack)
+        self._averages = Averages(
+            {
+                number: member.average
+                for number, member in enumerate(members)
+                if member.average is not None
+            }
+        )
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Make the views, by name, that the model computes with."""
+        self._gradients = torch.empty_like(self._stack)
+        self._values = member_parameters(self._stack, self._shapes)
+        self._slopes = member_parameters(self._gradients, self._shapes)
+        self._moving = member_parameters(self._running, self._states)
+
+    def steer(self, update: int) -> None:
+        """Let policies change the rates from this update on."""
+        for row, member in enumerate(self.alive):
+            steering = self._members[member].steering
+            if steering is None:
+                continue
+            metric = self.validate(row, self._workload.curve_size)
+            less = metric if self._workload.direction == "min" else _WHOLE - metric
+            rates = steering.observe(update, less)
+            if rates is not None:
+                self._rates[member, update:] = rates
+
+    def update(self, update: int) -> Tensor:
+        """Make an update; return the losses before it, shape (n_alive,)."""
+        inputs, targets, masks = self._draws.batch(update, self.alive)
+        losses = self._model.stacked_gradients(
+            self._values, self._slopes, inputs, targets, masks, running=self._moving
+        )
+        if self._workload.clip_norm is not None:
+            _clip(self._gradients, self._workload.clip_norm)
+        lr = torch.from_numpy(self._rates[self.alive, update]).unsqueeze(1)
+        self._optimizer.step(self._stack, self._gradients, lr)
+        return losses
+
+    def drop(self, losses: Tensor) -> IntArray:
+        """Go on without the members that have diverged; return their numbers."""
+        sound = _sound(losses, self._stack)
+        kept = sound.numpy()
+        if kept.all():
+            return np.empty(0, dtype=np.int64)
+        gone: IntArray = self.alive[~kept]
+        rows = sound.nonzero().squeeze(1)
+        self.alive = self.alive[kept]
+        self._stack, self._running = self._stack[rows], self._running[rows]
+        self._lay_out()
+        self._optimizer.keep(rows)
+        return gone
+
+    def average(self) -> None:
+        """Take the update just made into the averages."""
+        self._averages.add(self.alive, self._stack, self._running)
+
+    def validate(self, row: int, size: int | None) -> float:
+        """Return the validation metric of a row, on so many examples or on all."""
+        parameters, running = self._evaluated(row)
+        own = member_parameters(parameters, self._shapes)
+        own |= member_parameters(running, self._states)
+        index = self._draws.validation(int(self.alive[row]))[:size]
+        return read_metric(self._workload, self._model, own, index)
+
+    def final(self) -> tuple[Tensor, Tensor]:
+        """Return what all members are evaluated on; NaN where diverged."""
+        count = len(self._members)
+        parameters = self._stack.new_full((count, self._stack.shape[1]), torch.nan)
+        running = self._running.new_full((count, self._running.shape[1]), torch.nan)
+        for row, member in enumerate(self.alive):
+            parameters[member], running[member] = self._evaluated(row)
+        return parameters, running
+
+    def _evaluated(self, row: int) -> tuple[Tensor, Tensor]:
+        member = int(self.alive[row])
+        return self._averages.evaluated(member, self._stack[row], self._running[row])
 
 
 def _clip(gradients: Tensor, most: float) -> None:

@@ -17,14 +17,15 @@ import numpy as np
 import torch
 
 from stepsize.errors import ProofError, describe
-from stepsize.proof.population.chunk import train_chunk
-from stepsize.proof.population.readings import Readings, reading_updates
+from stepsize.proof.population.chunk import Final, Member, train_chunk
+from stepsize.proof.population.readings import reading_updates
 from stepsize.proof.population.result import (
     FloatArray,
     IntArray,
     Population,
     quiet_model,
 )
+from stepsize.proof.population.steering import Steering
 from stepsize.proof.workloads.spec import Workload
 
 __all__ = ["check_rates", "one_torch_thread", "train_population"]
@@ -45,6 +46,8 @@ def train_population(
     progress: Progress | None = None,
     dtype: torch.dtype = torch.float32,
     threads: int | None = None,
+    averages: Sequence[float | None] | None = None,
+    steering: Sequence[Steering | None] | None = None,
 ) -> Population:
     """Train all members, each with its own rates and seed.
 
@@ -66,12 +69,16 @@ def train_population(
         dtype: Of parameters and arithmetic.
         threads: Stacks trained at a time, None for one per core that this process may
             use. torch's own thread count is 1 meanwhile.
+        averages: One per member: the decay, by update, of a moving average of its
+            parameters on which it is evaluated; None for the iterate itself.
+        steering: One per member: policies that change its rates; each is used up.
 
     Returns:
         The population, its members in the order given.
 
     Raises:
-        ProofError: The rates, seeds, evaluations or threads are not as described.
+        ProofError: The rates, seeds, evaluations, threads, averages or steering are
+            not as described.
     """
     started = time.perf_counter()
     rates = np.asarray(rates, dtype=np.float64)
@@ -81,18 +88,16 @@ def train_population(
     if not isinstance(workers, int) or workers < 1:
         rule = "be None or an int >= 1 (unit: stacks at a time)"
         raise ProofError(describe("train_population.threads", rule, threads))
+    members = _members(rates, seeds, averages, steering)
     stacks = _cut(workload, seeds, workers)
     meter = _Meter(progress, rates.size)
-    models = [quiet_model(workload) for _ in stacks]
+    models = [quiet_model(workload) for _ in stacks]  # one thread makes them
 
-    def train(number: int) -> tuple[Readings, torch.Tensor]:
-        members = stacks[number]
-        own = [int(seeds[member]) for member in members]
+    def train(number: int) -> Final:
         return train_chunk(
             workload,
             models[number],
-            rates[members],
-            own,
+            [members[member] for member in stacks[number]],
             updates=updates,
             dtype=dtype,
             advance=meter.add,
@@ -107,20 +112,43 @@ def train_population(
             meter.stop()
             raise
     order = np.argsort(np.concatenate(stacks))
-    frozen_at = np.concatenate([one.frozen_at for one, _ in trained])[order]
-    val_curve = np.concatenate([one.val_curve for one, _ in trained])[order]
+    rows = torch.from_numpy(order)
+    read = [one.readings for one in trained]
+    frozen_at = np.concatenate([one.frozen_at for one in read])[order]
+    val_curve = np.concatenate([one.val_curve for one in read])[order]
     return Population(
         workload=workload,
         seeds=np.array(seeds, dtype=np.int64),
         val=val_curve[:, -1],
-        train_loss=np.concatenate([one.train_loss for one, _ in trained])[order],
+        train_loss=np.concatenate([one.train_loss for one in read])[order],
         val_curve=val_curve,
         updates=updates,
         diverged=frozen_at < rates.shape[1],
         frozen_at=frozen_at,
         seconds=time.perf_counter() - started,
-        parameters=torch.cat([rows for _, rows in trained])[torch.from_numpy(order)],
+        parameters=torch.cat([one.parameters for one in trained])[rows],
+        running=torch.cat([one.running for one in trained])[rows],
     )
+
+
+def _members(
+    rates: FloatArray,
+    seeds: Sequence[int],
+    averages: Sequence[float | None] | None,
+    steering: Sequence[Steering | None] | None,
+) -> list[Member]:
+    """Put together what belongs to each member."""
+    nothing = [None] * len(seeds)
+    for name, given in (("averages", averages), ("steering", steering)):
+        if given is not None and len(given) != len(seeds):
+            rule = f"be None or one per member (unit: members, {len(seeds)} of them)"
+            raise ProofError(describe(f"train_population.{name}", rule, len(given)))
+    return [
+        Member(row, int(seed), average, policies)
+        for row, seed, average, policies in zip(
+            rates, seeds, averages or nothing, steering or nothing, strict=True
+        )
+    ]
 
 
 def check_rates(rates: FloatArray, seeds: Sequence[int]) -> None:
@@ -158,8 +186,11 @@ def _cut(workload: Workload, seeds: Sequence[int], workers: int) -> list[IntArra
 
     Their number is a multiple of `workers`, so that no core waits for long.
     """
-    size = sum(shape.numel() for shape in quiet_model(workload).shapes().values())
+    model = quiet_model(workload)
+    size = sum(shape.numel() for shape in model.shapes().values())
     least = -(-len(seeds) * size // _STACK)
+    if model.most_members is not None:
+        least = max(least, -(-len(seeds) // model.most_members))
     count = min(len(seeds), workers * -(-least // workers))
     return list(np.array_split(np.argsort(np.array(seeds), kind="stable"), count))
 

@@ -50,6 +50,10 @@ class Readings:
         """Add the losses of one update's batches."""
         self._sums[members] += losses.double().numpy()
 
+    def freeze(self, members: IntArray, update: int) -> None:
+        """Note the update at which members diverged."""
+        self.frozen_at[members] = update
+
     def due(self, done: int) -> int | None:
         """Return the number of the reading due after `done` updates, if any."""
         return self._at.get(done)

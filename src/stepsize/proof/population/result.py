@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import final
 
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Size, Tensor
 from torch.func import functional_call
-from torch.nn import functional as F  # noqa: N812 - what everybody calls it
 
 from stepsize.errors import ProofError, describe
 from stepsize.proof.workloads.models import AbstractModel
@@ -48,8 +47,10 @@ class Population:
         frozen_at: int64, shape (n_members,): index of the update at which the member
             diverged, or the number of updates.
         seconds: Wall time of the whole training, evaluation included.
-        parameters: Of the final iterates, shape (n_members, n_parameters); NaN where
-            diverged.
+        parameters: Of the final iterates, or of the averages that were asked for;
+            shape (n_members, n_parameters); NaN where diverged.
+        running: The statistics of batches that go with them, shape
+            (n_members, n_running); no columns for a model without.
     """
 
     workload: Workload
@@ -62,6 +63,7 @@ class Population:
     frozen_at: IntArray
     seconds: float
     parameters: Tensor
+    running: Tensor
 
     def test(self, members: Sequence[int]) -> FloatArray:
         """Read the test split, for the members named only.
@@ -75,22 +77,45 @@ class Population:
         Raises:
             ProofError: A number is out of range.
         """
+        return self._read(members, self.workload)
+
+    def retained(self, members: Sequence[int]) -> FloatArray:
+        """Read the test split of what the model was trained on before.
+
+        Args:
+            members: Numbers in [0, n_members); may be empty.
+
+        Returns:
+            The metric of each there, to be compared with `workload.source_metric`.
+
+        Raises:
+            ProofError: A number is out of range, or the workload has no source.
+        """
+        if self.workload.source is None:
+            rule = "be a workload whose model was trained on something before"
+            raise ProofError(describe("Population.retained", rule, self.workload.name))
+        return self._read(
+            members, replace(self.workload, examples=self.workload.source)
+        )
+
+    def _read(self, members: Sequence[int], workload: Workload) -> FloatArray:
         count = len(self.seeds)
         for member in members:
             if not 0 <= member < count:
                 rule = f"hold numbers in [0, {count}) (unit: members)"
                 raise ProofError(describe("Population.test.members", rule, member))
-        model = quiet_model(self.workload).to(self.parameters.dtype)
+        model = quiet_model(workload).to(self.parameters.dtype)
         shapes = model.shapes()
-        examples = self.workload.examples
+        states = {name: value.shape for name, value in model.running().items()}
         found = [
-            self.workload.chance
+            workload.chance
             if self.diverged[member]
             else read_metric(
-                self.workload,
+                workload,
                 model,
-                member_parameters(self.parameters[member], shapes),
-                examples.test(int(self.seeds[member])),
+                member_parameters(self.parameters[member], shapes)
+                | member_parameters(self.running[member], states),
+                workload.examples.test(int(self.seeds[member])),
             )
             for member in members
         ]
@@ -105,6 +130,8 @@ def quiet_model(workload: Workload) -> AbstractModel:
 
 def member_parameters(row: Tensor, shapes: dict[str, Size]) -> dict[str, Tensor]:
     """Return one name's view for each parameter of rows, shape (..., n_parameters)."""
+    if not shapes:
+        return {}
     sizes = [shape.numel() for shape in shapes.values()]
     pieces = torch.split(row, sizes, dim=-1)
     return {
@@ -125,7 +152,8 @@ def read_metric(
     Args:
         workload: Says which metric and where the examples are.
         model: Its model; its own parameters are not used.
-        parameters: The member's, by name, all of one dtype, which is the model's.
+        parameters: The member's, and its running statistics, by name, all of one
+            dtype, which is the model's.
         index: int64, shape (n_examples,), not empty.
 
     Returns:
@@ -133,14 +161,14 @@ def read_metric(
         parameters may be.
     """
     dtype = next(iter(parameters.values())).dtype
+    model.eval()
     total, count = 0.0, 0
     for part in torch.split(index, _ROWS):
         inputs, targets = workload.examples.read(part, dtype)
-        logits = functional_call(model, dict(parameters), (inputs,)).flatten(0, -2)
-        answers = targets.flatten()
-        count += len(answers)
+        outputs = functional_call(model, dict(parameters), (inputs,))
+        count += targets.numel()
         if workload.metric == "accuracy":
-            total += 100.0 * int((logits.argmax(-1) == answers).sum())
+            total += 100.0 * int((outputs.argmax(-1) == targets).sum())
         else:
-            total += float(F.cross_entropy(logits, answers, reduction="sum"))
+            total += float(model.criterion(outputs, targets, reduction="sum"))
     return total / count if isfinite(total) else workload.chance

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from stepsize.proof.population.chunk import DROPOUT_STREAM, first_parameters
+from stepsize.proof.population.chunk import (
+    DROPOUT_STREAM,
+    first_parameters,
+    flat_running,
+)
 from stepsize.proof.population.engine import check_rates
 from stepsize.proof.population.readings import Readings, reading_updates
 from stepsize.proof.population.result import (
@@ -22,11 +27,15 @@ from stepsize.proof.population.result import (
     quiet_model,
     read_metric,
 )
+from stepsize.proof.workloads.models import AbstractModel
 from stepsize.proof.workloads.spec import Workload
 
-__all__ = ["train_one"]
+__all__ = ["MakeOptimizer", "torch_optimizer", "train_one"]
 
 Implementation = Literal["single", "foreach", "fused"]
+
+MakeOptimizer = Callable[[Workload, nn.Module, int], torch.optim.Optimizer]
+"""Makes an optimizer for a model and a number of updates."""
 
 
 def train_one(
@@ -38,6 +47,7 @@ def train_one(
     dtype: torch.dtype = torch.float32,
     implementation: Implementation = "fused",
     watch_parameters: bool = True,
+    make_optimizer: MakeOptimizer | None = None,
 ) -> Population:
     """Train one member, its rate set before every update.
 
@@ -50,6 +60,9 @@ def train_one(
         implementation: Which of torch's implementations of the optimizer.
         watch_parameters: Look for non-finite parameters after every update, and not
             only for a non-finite loss; it costs a few percent of the time.
+        make_optimizer: Makes another optimizer than the workload's own. One that has
+            `eval()` and `train()`, as those without a schedule do, is evaluated in its
+            eval mode.
 
     Returns:
         A population of one.
@@ -64,8 +77,11 @@ def train_one(
     readings = Readings(workload.chance, 1, reading_updates(total, evaluations))
     model = quiet_model(workload)
     first_parameters(model, seed, dtype)
-    model.to(dtype)
-    optimizer = _make_optimizer(workload, model, implementation)
+    model.to(dtype).train()
+    if make_optimizer is None:
+        optimizer = torch_optimizer(workload, model, implementation)
+    else:
+        optimizer = make_optimizer(workload, model, total)
     examples = workload.examples
     batches = examples.training(seed, total, workload.batch_size)
     validation = examples.validation(seed)
@@ -81,7 +97,7 @@ def train_one(
             nn.utils.clip_grad_norm_(model.parameters(), workload.clip_norm)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        optimizer.step()
+        optimizer.step(loss.detach)  # type: ignore[arg-type]  # some look at it
         readings.add_losses(members, loss.detach().view(1))
         sound = math.isfinite(loss.item())
         if watch_parameters:
@@ -94,10 +110,10 @@ def train_one(
             readings.close(reading, members)
             whole = update + 1 == total
             part = validation if whole else validation[: workload.curve_size]
-            metric = read_metric(workload, model, dict(model.named_parameters()), part)
-            readings.val_curve[0, reading] = metric
+            readings.val_curve[0, reading] = _evaluate(workload, model, optimizer, part)
     diverged = readings.frozen_at < total
-    parameters = _flat(model)
+    _set_mode(optimizer, "eval")
+    parameters = torch.cat([p.detach().flatten() for p in model.parameters()])
     if diverged[0]:
         parameters.fill_(torch.nan)
     return Population(
@@ -111,16 +127,36 @@ def train_one(
         frozen_at=readings.frozen_at,
         seconds=time.perf_counter() - started,
         parameters=parameters[None],
+        running=flat_running(model)[None],
     )
 
 
-def _flat(model: nn.Module) -> Tensor:
-    return torch.cat([value.detach().flatten() for value in model.parameters()])
+def _evaluate(
+    workload: Workload,
+    model: AbstractModel,
+    optimizer: torch.optim.Optimizer,
+    index: Tensor,
+) -> float:
+    """Read the metric on the examples numbered, and go on in training mode."""
+    _set_mode(optimizer, "eval")
+    own = dict(model.named_parameters()) | model.running()
+    metric = read_metric(workload, model, own, index)
+    model.train()
+    _set_mode(optimizer, "train")
+    return metric
 
 
-def _make_optimizer(
-    workload: Workload, model: nn.Module, implementation: Implementation
+def _set_mode(optimizer: torch.optim.Optimizer, mode: str) -> None:
+    """Call `optimizer.eval()` or `.train()`, of those that have them."""
+    switch = getattr(optimizer, mode, None)
+    if switch is not None:
+        switch()
+
+
+def torch_optimizer(
+    workload: Workload, model: nn.Module, implementation: Implementation = "fused"
 ) -> torch.optim.Optimizer:
+    """Make the workload's optimizer, its rate 0."""
     fused = True if implementation == "fused" else None
     foreach = implementation == "foreach" if fused is None else None
     if workload.optimizer == "sgd":

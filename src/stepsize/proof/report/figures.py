@@ -127,7 +127,7 @@ def forest(comparison: Comparison) -> go.Figure:
 def by_rate(comparison: Comparison, look: Look) -> go.Figure:
     """Draw validation over the peak rate (log axis), mean and interval over seeds."""
     figure = _figure(height=430)
-    grid = Grid(comparison.runs, comparison.subject, comparison.lrs)
+    grid = Grid(comparison.grid_runs, comparison.subject, comparison.lrs)
     shown: list[float] = []
     middle = (len(comparison.arms) - 1) / 2
     for place, arm in enumerate(comparison.arms):
@@ -192,7 +192,7 @@ def heat_map(comparison: Comparison) -> go.Figure:
     between good cells can be seen; the numbers are exact.
     """
     subject, places = comparison.subject, decimals(comparison)
-    grid = Grid(comparison.runs, subject, comparison.lrs)
+    grid = Grid(comparison.grid_runs, subject, comparison.lrs)
     z: list[list[float | None]] = []
     texts: list[list[str]] = []
     hovers: list[list[str]] = []
@@ -288,8 +288,8 @@ def _curve_figure(comparison: Comparison, look: Look, metric: str) -> go.Figure:
     for arm in comparison.arms:
         found = [
             curve
-            for run in comparison.runs
-            if run.arm == arm.arm and run.peak_lr == arm.chosen_lr
+            for run in comparison.reported_runs
+            if run.arm == arm.arm
             for curve in run.curves
             if curve.metric == metric
         ]

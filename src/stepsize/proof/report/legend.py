@@ -8,6 +8,7 @@ from stepsize.proof.report.words import (
     name,
     number,
     rate,
+    with_percent,
 )
 from stepsize.proof.results import Comparison
 
@@ -29,6 +30,10 @@ def legend(comparison: Comparison) -> list[str]:
         lines.append(
             "Only the rates that were tuned beforehand were trained: no grid, no "
             "default rate, no share of failed runs."
+        )
+    elif comparison.tuning == "halving":
+        lines.append(
+            "Not every rate was trained in full: no grid mean, no share of failed runs."
         )
     else:
         margin = subject.failed_margin
@@ -59,6 +64,23 @@ def legend(comparison: Comparison) -> list[str]:
     return lines
 
 
+def costs(comparison: Comparison) -> list[str]:
+    """Word the time of an update with and without a schedule, where it is known."""
+    constant, others = comparison.arms[:1], comparison.arms[1:]
+    timed = [(arm.arm, arm.cost.extra) for arm in others if arm.cost]
+    if not timed or not constant[0].cost:
+        return []
+    words = [
+        f"{arm} {with_percent(extra)}" for arm, extra in timed if extra is not None
+    ]
+    seconds = constant[0].cost.seconds
+    return [
+        f"An update takes {1e3 * seconds:.3g} ms with the constant (median); with the "
+        f"others it takes more by (95 % interval): {', '.join(words)}. Less than a few "
+        "percent is noise."
+    ]
+
+
 def setting(comparison: Comparison) -> str:
     """Word the budget: "600 updates a run, 5 rates from 0.0003 to 0.03, 4 seeds"."""
     subject, lrs = comparison.subject, comparison.lrs
@@ -69,7 +91,10 @@ def setting(comparison: Comparison) -> str:
         if len(lrs) > 1
         else f"one rate, {rate(lrs[0])}"
     )
+    seeds = count(len(comparison.seeds), "seed")
+    if comparison.select_seeds:
+        seeds = f"{len(comparison.select_seeds)} + {len(comparison.seeds)} seeds"
     return (
-        f"{count(subject.total_steps, 'update')} a run, {rates}, "
-        f"{count(len(comparison.seeds), 'seed')}: {count(len(comparison.runs), 'run')}"
+        f"{count(subject.total_steps, 'update')} a run, {rates}, {seeds}: "
+        f"{count(len(comparison.runs), 'run')}"
     )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from stepsize.errors import FrameworkMissingError
 from stepsize.proof.report.columns import columns_of
-from stepsize.proof.report.legend import legend, setting
+from stepsize.proof.report.legend import costs, legend, setting
 from stepsize.proof.report.words import rate
-from stepsize.proof.results import Comparison
+from stepsize.proof.results import Comparison, Run
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -39,6 +39,7 @@ def section(comparison: Comparison, add: AddFigure, *, anchor: str) -> str:
         + "</div>",
         _table(comparison),
         *(f'<p class="soft">{escape(line)}</p>' for line in legend(comparison)),
+        *(f'<p class="soft">{escape(line)}</p>' for line in costs(comparison)),
     ]
     if any(arm.difference for arm in comparison.arms):
         parts += [
@@ -121,6 +122,15 @@ def _header(text: str) -> str:
     return escape(text.replace("-\n", "")).replace("\n", "<br>")
 
 
+def _trace(run: Run) -> str:
+    if not run.traceback:
+        return ""
+    return (
+        "<details><summary>Traceback</summary>"
+        f"<pre>{escape(run.traceback)}</pre></details>"
+    )
+
+
 def _not_finished(comparison: Comparison) -> str:
     """List the runs that did not finish, with their reasons."""
     lost = [run for run in comparison.runs if run.status != "finished"]
@@ -129,7 +139,7 @@ def _not_finished(comparison: Comparison) -> str:
     rows = "".join(
         f"<tr><td>{escape(run.arm)}</td><td>{rate(run.peak_lr)}</td><td>{run.seed}</td>"
         f'<td class="left">{escape(run.status.replace("_", " "))}</td>'
-        f'<td class="left"><code>{escape(run.reason)}</code></td></tr>'
+        f'<td class="left"><code>{escape(run.reason)}</code>{_trace(run)}</td></tr>'
         for run in lost
     )
     return (

@@ -10,6 +10,7 @@ from stepsize.proof.report.words import (
     metric_unit,
     number,
     p_value,
+    percent,
     rate,
     relative_to,
 )
@@ -31,6 +32,8 @@ def verdict(comparison: Comparison) -> tuple[str, ...]:
         *_losses(comparison, others),
         *_near_misses(comparison, others),
         *_default_rate(comparison, others),
+        *_failures(comparison),
+        *_reach(comparison),
         *_caveats(comparison),
     )
 
@@ -120,8 +123,67 @@ def _default_rate(comparison: Comparison, others: tuple[ArmSummary, ...]) -> lis
     ]
 
 
-def _caveats(comparison: Comparison) -> list[str]:
+def _failures(comparison: Comparison) -> list[str]:
+    """Say what a rate too high does, where it does not do the same to all."""
+    known = [arm for arm in comparison.arms if arm.failed_above is not None]
+    if len({arm.failed_above for arm in known}) < 2:  # noqa: PLR2004 - a difference
+        return []
+    shares = listing([f"{arm.arm} {percent(arm.failed_above)}" for arm in known])
+    best = rate(comparison.arms[0].chosen_lr)
+    return [f"Failed at rates above {best}, the constant's best: {shares}."]
+
+
+def _reach(comparison: Comparison) -> list[str]:
+    """Say how soon validation is as good as the constant's in the end."""
+    known = [(arm.arm, arm.reach) for arm in comparison.arms[1:] if arm.reach]
+    if not known:
+        return []
+    words = [
+        f"{arm} {'never' if found.share is None else percent(found.share)}"
+        + (f" (never for {found.never} of {found.n} seeds)" if found.never else "")
+        for arm, found in known
+    ]
+    return [
+        "Share of the budget until validation is as good as the constant's in the "
+        f"end: {', '.join(words)}."
+    ]
+
+
+def _bootstrap(comparison: Comparison) -> list[str]:
+    """Say where an interval that supposes no normal distribution disagrees."""
     said = []
+    for arm in comparison.arms:
+        if arm.difference is None or arm.difference.bootstrap is None:
+            continue
+        low, high = arm.difference.bootstrap
+        claimed = arm.outcome in ("better", "worse")
+        if claimed and low <= 0 <= high:
+            places = decimals(comparison)
+            ends = (
+                f"{number(low, places, sign=True)} to {number(high, places, sign=True)}"
+            )
+            said.append(
+                f"{arm.arm}: its bootstrap interval, {ends}, covers 0, so the claim "
+                "rests on the differences being about normal."
+            )
+    return said
+
+
+def _caveats(comparison: Comparison) -> list[str]:
+    said = _bootstrap(comparison)
+    if comparison.select_seeds:
+        chosen, seeds = comparison.select_seeds, comparison.seeds
+        said.append(
+            f"Rates were chosen on {count(len(chosen), 'seed')}; the numbers are of "
+            f"{count(len(seeds), 'other seed')}, which chose nothing."
+        )
+    if comparison.rungs:
+        shortest = min(rung.total_steps for rung in comparison.rungs)
+        said.append(
+            "Rates were found by successive halving: complete trainings of "
+            f"{shortest} updates and more dropped the worse half of each schedule's "
+            "rates. The best rate of a short training may not be that of a long one."
+        )
     if comparison.tuning == "given":
         said.append(
             "The rates were found beforehand and only they were trained, so this says "

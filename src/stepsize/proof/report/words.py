@@ -50,6 +50,13 @@ def percent(share: float | None, *, sign: bool = False) -> str:
     return f"{number(100 * share, 0, sign=sign)} %"
 
 
+def with_percent(share: Estimate) -> str:
+    """Write a share with its interval in percent: "+1.2 ±0.5 %"."""
+    half = share.half_width
+    end = NONE if half is None else number(100 * half, 1)
+    return f"{number(100 * share.mean, 1, sign=True)} {PLUS_MINUS}{end} %"
+
+
 def p_value(p: float | None) -> str:
     """Write a p-value: ".030", "<.001", "1.00"."""
     if p is None:

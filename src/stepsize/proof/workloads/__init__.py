@@ -1,11 +1,12 @@
-"""The built-in workloads: small trainings on real data that installs with a package.
+"""The built-in workloads: small trainings on real data that a package ships.
 
 Not here: how they are trained (`stepsize.proof.population`) and compared.
 
 Examples:
     >>> from stepsize.proof import workloads
     >>> workloads.names()
-    ('digits', 'mnist5k', 'charlm')
+    ('digits', 'mnist5k', 'letters', 'diamonds', 'finetune', 'charlm', 'kjv', \
+'fashion_resnet', 'fashion_cnn')
 """
 
 from __future__ import annotations
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "names"]
 
-_NAMES = ("digits", "mnist5k", "charlm")
+_NAMES = (
+    "digits",
+    "mnist5k",
+    "letters",
+    "diamonds",
+    "finetune",
+    "charlm",
+    "kjv",
+    "fashion_resnet",
+    "fashion_cnn",
+)
 
 
 def names() -> tuple[str, ...]:
@@ -40,7 +51,8 @@ def load(name: str) -> Workload:
         The workload, on the CPU.
 
     Raises:
-        ProofError: There is no workload of that name, or its data cannot be read.
+        ProofError: There is no workload of that name, or its data cannot be read; a
+            `DataMissingError` if it is not on this machine.
         FrameworkMissingError: A package that the workload needs is not installed.
     """
     if name not in _NAMES:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import platform
 import sysconfig
-from functools import partial
 from math import log
 from pathlib import Path
 from types import MappingProxyType
@@ -19,10 +18,10 @@ from stepsize.proof.workloads.spec import Workload
 from stepsize.proof.workloads.text import TextWindows
 from stepsize.proof.workloads.transformer import CharTransformer
 
-__all__ = ["build"]
+__all__ = ["CONTEXT", "build", "encode", "network", "read_modules"]
 
 _ALPHABET = "\n" + "".join(map(chr, range(32, 127)))  # 96; anything else becomes "?"
-_CONTEXT = 32
+CONTEXT = 32  # characters
 _LEAST = 1_000_000  # characters; CPython 3.11 has 4.7 million
 
 # Lowest mean validation loss of seeds 0 and 1 after 2000 updates, on the text of Python
@@ -78,20 +77,25 @@ def build() -> Workload:
         chance=log(len(_ALPHABET)),
         batch_size=8,
         curve_size=64,
-        examples=TextWindows(text=codes, context=_CONTEXT, windows=512),
-        network=partial(
-            CharTransformer,
-            alphabet=len(_ALPHABET),
-            context=_CONTEXT,
-            width=48,
-            heads=4,
-            depth=2,
-        ),
+        examples=TextWindows(text=codes, context=CONTEXT, windows=512),
+        network=network,
         tuned_lrs=_TUNED_LRS,
         betas=(0.9, 0.95),
         weight_decay=0.1,
         clip_norm=1.0,
         fingerprint=hashlib.sha256(text.encode()).hexdigest()[:16],
+    )
+
+
+def network(trained: Tensor | None = None) -> CharTransformer:
+    """Return the model; `reset` sets it to these parameters, or draws them."""
+    return CharTransformer(
+        alphabet=len(_ALPHABET),
+        context=CONTEXT,
+        width=48,
+        heads=4,
+        depth=2,
+        trained=trained,
     )
 
 

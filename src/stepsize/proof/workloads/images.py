@@ -1,6 +1,6 @@
-"""Examples that are rows with a label, split at random by seed.
+"""Examples that are rows with a label, split at random by seed or as they stand.
 
-Not here: where the rows come from (`digits`, `mnist5k`).
+Not here: where the rows come from (`digits`, `letters`, ...).
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ class LabelledRows:
 
     Attributes:
         rows: float32, shape (n_rows, n_features).
-        labels: int64, shape (n_rows,).
+        labels: int64 classes, or float32 numbers; shape (n_rows,).
         train_size: Rows of the training split.
         val_size: Rows of the validation split; the rest is the test split.
         order: "epochs": every epoch a fresh permutation, a last partial batch dropped;
             "replacement": rows drawn independently.
+        split: "by_seed": at random for every seed; "as_given": the first rows are for
+            training, the next for validation, the rest for test, whatever the seed.
     """
 
     rows: Tensor
@@ -35,12 +37,16 @@ class LabelledRows:
     train_size: int
     val_size: int
     order: Literal["epochs", "replacement"]
+    split: Literal["by_seed", "as_given"] = "by_seed"
 
     def read(self, index: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return rows, shape (*index.shape, n_features), and labels (*index.shape)."""
         flat = index.reshape(-1)
         rows = self.rows.index_select(0, flat).view(*index.shape, -1)
-        return rows.to(dtype), self.labels.index_select(0, flat).view(index.shape)
+        labels = self.labels.index_select(0, flat).view(index.shape)
+        return rows.to(dtype), labels.to(
+            dtype
+        ) if labels.is_floating_point() else labels
 
     def training(self, seed: int, updates: int, batch_size: int) -> Tensor:
         """Return the batches of a whole run: int64, shape (updates, batch_size)."""
@@ -70,5 +76,7 @@ class LabelledRows:
         return self._split(seed)[self.train_size + self.val_size :]
 
     def _split(self, seed: int) -> Tensor:
+        if self.split == "as_given":
+            return torch.arange(len(self.labels))
         generator = Generator().manual_seed(_SPLIT_STREAM + seed)
         return torch.randperm(len(self.labels), generator=generator)

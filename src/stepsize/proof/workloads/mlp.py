@@ -13,6 +13,7 @@ from typing import final
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - what everybody calls it
 
 from stepsize.proof.workloads.models import AbstractModel, draw_linear
 
@@ -24,7 +25,8 @@ class Mlp(AbstractModel):
     """Linear layers with ReLU between them, and dropout after each ReLU if asked for.
 
     Attributes:
-        sizes: Width of the input, of each hidden layer, and number of classes.
+        sizes: Width of the input, of each hidden layer, and number of classes; or 1
+            at the end for a model of one number under the squared error.
     """
 
     def __init__(self, sizes: tuple[int, ...], *, dropout: float = 0.0) -> None:
@@ -62,6 +64,14 @@ class Mlp(AbstractModel):
                     hidden = hidden * masks[depth]
         return hidden
 
+    def criterion(
+        self, outputs: Tensor, targets: Tensor, *, reduction: str = "mean"
+    ) -> Tensor:
+        """Return the cross-entropy; of one output, the squared error."""
+        if self.sizes[-1] > 1:
+            return super().criterion(outputs, targets, reduction=reduction)
+        return F.mse_loss(outputs.squeeze(-1), targets, reduction=reduction)
+
     def stacked_gradients(
         self,
         parameters: Mapping[str, Tensor],
@@ -69,8 +79,11 @@ class Mlp(AbstractModel):
         inputs: Tensor,
         targets: Tensor,
         masks: Sequence[Tensor],
+        *,
+        running: Mapping[str, Tensor],
     ) -> Tensor:
         """Write the gradients of n members' losses; see `AbstractModel`."""
+        del running
         weights = list(parameters.values())[0::2]
         biases = list(parameters.values())[1::2]
         weight_gradients = list(gradients.values())[0::2]
@@ -83,7 +96,8 @@ class Mlp(AbstractModel):
                 if masks:
                     out.mul_(masks[depth])
             activations.append(out)
-        losses, delta = _cross_entropy(activations.pop(), targets)
+        loss_of = _cross_entropy if self.sizes[-1] > 1 else _squared_error
+        losses, delta = loss_of(activations.pop(), targets)
         for depth in range(len(weights) - 1, -1, -1):
             torch.bmm(delta.mT, activations[depth], out=weight_gradients[depth])
             torch.sum(delta, 1, out=bias_gradients[depth])
@@ -93,6 +107,13 @@ class Mlp(AbstractModel):
                 if masks:
                     delta.mul_(masks[depth - 1])
         return losses
+
+
+def _squared_error(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return losses, shape (n,), and their gradient 2 (output - y) / b."""
+    error = outputs.sub_(targets.unsqueeze(-1))
+    losses = error.square().mean((1, 2))
+    return losses, error.mul_(2 / targets.shape[1])
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """What a model must offer to be trained alone and as one of a stack.
 
-Not here: the models (`mlp`, `transformer`).
+Not here: the models (`mlp`, `transformer`, `convolutions`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,18 @@ __all__ = ["AbstractModel", "draw_linear"]
 
 
 class AbstractModel(nn.Module):
-    """A classifier whose every random number comes from a generator it is handed.
+    """A model whose every random number comes from a generator it is handed.
 
-    A subclass defines `forward`, `reset` and, if it drops out, `mask_shapes`. It may
-    write `stacked_gradients` out where that is faster than the general one here.
+    A subclass defines `forward`, `reset` and, if it drops out, `mask_shapes`; if it
+    normalises by batches, `running` and `stacked_gradients`. It may write the latter
+    out where that is faster than the general one here.
+
+    Attributes:
+        most_members: How many members a stack of it holds at most; None: as many as
+            its parameters allow.
     """
+
+    most_members: int | None = None
 
     @abstractmethod
     def forward(self, inputs: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
@@ -30,6 +37,18 @@ class AbstractModel(nn.Module):
     @abstractmethod
     def reset(self, generator: Generator) -> None:
         """Draw all parameters, in float32, always in the same order."""
+
+    def running(self) -> dict[str, Tensor]:
+        """Return by name the buffers that training moves: statistics of batches."""
+        return {}
+
+    def criterion(
+        self, outputs: Tensor, targets: Tensor, *, reduction: str = "mean"
+    ) -> Tensor:
+        """Return the loss of outputs: the cross-entropy. Unit: nats per target."""
+        return F.cross_entropy(
+            outputs.flatten(0, -2), targets.flatten(), reduction=reduction
+        )
 
     def mask_shapes(self, batch_size: int) -> tuple[tuple[int, ...], ...]:
         """Return the shapes of the dropout masks of one update, () for none."""
@@ -64,9 +83,8 @@ class AbstractModel(nn.Module):
     def loss(
         self, inputs: Tensor, targets: Tensor, masks: Sequence[Tensor] = ()
     ) -> Tensor:
-        """Return the mean cross-entropy. Unit: nats per target."""
-        logits = self(inputs, masks)
-        return F.cross_entropy(logits.flatten(0, -2), targets.flatten())
+        """Return the mean loss of a batch."""
+        return self.criterion(self(inputs, masks), targets)
 
     def stacked_gradients(
         self,
@@ -75,6 +93,8 @@ class AbstractModel(nn.Module):
         inputs: Tensor,
         targets: Tensor,
         masks: Sequence[Tensor],
+        *,
+        running: Mapping[str, Tensor],
     ) -> Tensor:
         """Write the gradients of n members' losses, each by its own parameters.
 
@@ -87,17 +107,18 @@ class AbstractModel(nn.Module):
             inputs: Shape (n, batch_size, ...).
             targets: int64, shape (n, batch_size, ...).
             masks: As from `draw_masks`, each with n in front.
+            running: As from `running`, each with n in front; brought up to date.
 
         Returns:
             The losses, shape (n,). A member with a non-finite loss has non-finite
             gradients; the others do not notice.
         """
+        del running  # a model that has any writes this method itself
 
         def member(
             own: dict[str, Tensor], x: Tensor, y: Tensor, drop: tuple[Tensor, ...]
         ) -> Tensor:
-            logits = functional_call(self, own, (x, drop))
-            return F.cross_entropy(logits.flatten(0, -2), y.flatten())
+            return self.criterion(functional_call(self, own, (x, drop)), y)
 
         leaves = {
             name: value.detach().requires_grad_() for name, value in parameters.items()
@@ -114,4 +135,5 @@ def draw_linear(layer: nn.Linear, generator: Generator) -> None:
     """Draw a layer as torch does by default: U(-b, b) with b = 1 / sqrt(inputs)."""
     bound = layer.in_features**-0.5
     layer.weight.uniform_(-bound, bound, generator=generator)
-    layer.bias.uniform_(-bound, bound, generator=generator)
+    if layer.bias is not None:
+        layer.bias.uniform_(-bound, bound, generator=generator)

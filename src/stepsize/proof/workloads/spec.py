@@ -56,8 +56,8 @@ class Workload:
         data: Which data, from where, under which licence: a sentence.
         model: The model in a line, with its number of parameters.
         optimizer: "sgd" (momentum) or "adamw".
-        metric: "accuracy" (percent of the examples) or "loss" (cross-entropy).
-        unit: "%" or "nats/char".
+        metric: "accuracy" (percent of the examples) or "loss" (the model's criterion).
+        unit: "%", "nats/char" or "of the variance".
         direction: "max" if more is better, else "min".
         total_steps: The budget. Unit: optimizer updates; int >= 1.
         peak_lrs: The grid of peak rates, rising, in factors of about 3; it reaches at
@@ -79,6 +79,9 @@ class Workload:
             which reads all. Unit: examples.
         examples: The data.
         network: Makes the model, its parameters not yet drawn.
+        source: What the model was trained on before, for reading how much of that it
+            has kept; None: nothing.
+        source_metric: The metric on the source's test split before this training.
         fingerprint: Start of the SHA-256 of the data, where versions of it differ.
     """
 
@@ -106,6 +109,8 @@ class Workload:
     eps: float = 1e-8
     weight_decay: float = 0.0
     clip_norm: float | None = None
+    source: Examples | None = None
+    source_metric: float | None = None
     fingerprint: str | None = None
 
     def describe(self) -> dict[str, object]:
@@ -138,4 +143,5 @@ class Workload:
             "seeds": self.seeds,
             "failed_margin": self.failed_margin,
             "chance": self.chance,
+            "source_metric": self.source_metric,
         }

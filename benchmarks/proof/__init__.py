@@ -1,0 +1,1 @@
+"""`make proof`: what schedules do, on eight tasks, into docs/proof/."""
