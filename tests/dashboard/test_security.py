@@ -36,7 +36,8 @@ def ask(client: TestClient, method: str, path: str, name: str, **more: Any) -> i
     where = path.format(identity=name, command="none", name="nobody")
     if method == "post":
         more.setdefault("json", BODY)
-    return client.request(method, where, **more).status_code
+    code: int = client.request(method, where, **more).status_code
+    return code
 
 
 def commands(office: Office) -> list[Command]:
@@ -100,8 +101,8 @@ def test_a_session_needs_the_header_to_change_anything(office: Office) -> None:
     assert client.get(f"/api/runs/{name}").status_code == 200
     token = client.cookies["stepsize_csrf_"]
     for said in (None, "", token[:-1], "x" * len(token), "\xe9"):
-        headers = {} if said is None else {"x-csrf-token": said.encode("latin-1")}
-        answer = client.post(where, json=BODY, headers=headers)  # type: ignore[arg-type]  # bytes
+        headers: Any = {} if said is None else {"x-csrf-token": said.encode("latin-1")}
+        answer = client.post(where, json=BODY, headers=headers)
         assert answer.status_code == 403
     assert commands(office) == []
     answer = client.post(where, json=BODY, headers={"x-csrf-token": token})
