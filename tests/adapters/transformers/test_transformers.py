@@ -14,6 +14,8 @@ import stepsize as ss
 from stepsize.adapters.torch import Scheduler
 from stepsize.control import Guard, Plateau
 from stepsize.errors import AdapterError, InvalidScheduleError, UnitError
+from stepsize.ledger import JsonlStore, Ledger
+from stepsize.ledger.commands import make_command
 from stepsize.testing import AdapterSuite, Case, Trained
 from stepsize.testing.adapter_suite import EPOCH
 
@@ -204,6 +206,26 @@ def run(
     callback = None if settings is None else make_callback(trainer, **settings)
     trainer.train()
     return trainer, callback, [rates[0] for rates in used]
+
+
+def test_a_person_stops_the_trainer_and_has_a_checkpoint(tmp_path: Path) -> None:
+    from transformers import TrainerCallback
+
+    class Person(TrainerCallback):  # type: ignore[misc]  # not read by mypy
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            for update, verb in ((3, "checkpoint"), (5, "stop")):
+                if state.global_step == update:
+                    command = make_command(verb, reason="a test")
+                    JsonlStore(tmp_path / "run").append(command)
+
+    used: list[list[float]] = []
+    trainer = make_trainer(tmp_path, Model(), used, bases=(0.1,), max_steps=20)
+    ledger = Ledger(tmp_path / "run", poll_seconds=1e-9)
+    make_callback(trainer, lr=0.1 * ss.cosine(), ledger=ledger)
+    trainer.add_callback(Person())
+    trainer.train()
+    assert 5 <= len(used) < 9
+    assert list(tmp_path.glob("**/checkpoint-*"))
 
 
 def test_the_first_update_of_a_warmup_is_not_wasted(tmp_path: Path) -> None:

@@ -123,10 +123,16 @@ class SchedulerCallback(TrainerCallback):  # type: ignore[misc]  # not read by m
         """Stop looking at evaluations."""
         self._training = False
 
-    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-        """Show the loss of an update, or of a skipped one, to the policies."""
-        if self._losses is not None and self.scheduler is not None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Show the loss of an update, also of a skipped one; do what people asked."""
+        if self.scheduler is None:
+            return
+        if self._losses is not None:
             self.scheduler.decide(self._losses.take())
+        if self.scheduler.asked("checkpoint"):
+            control.should_save = True
+        if self.scheduler.asked("stop"):
+            control.should_training_stop = True
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, *, metrics: Any = None, **kwargs: Any
