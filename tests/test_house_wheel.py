@@ -46,7 +46,8 @@ def test_wheel_is_complete_and_works_alone(tmp_path: Path) -> None:
 
 
 FRAMEWORK = re.compile(
-    r"^ *(import|from) (torch|jax|keras|stepsize\.adapters|tests\.adapters)\b", re.M
+    r"^ *(import|from) (torch|jax|keras|stepsize\.adapters|tests\.adapters)\b|SqlStore",
+    re.M,
 )
 PYTHONS = [
     found
