@@ -44,9 +44,3 @@ def pretrained(
         return made().clone()
 
     return begin
-
-
-def fresh_head(row: Tensor, size: int, scale: float, generator: Generator) -> Tensor:
-    """Return the row with its last `size` values drawn again."""
-    head = torch.randn(size, generator=generator) * scale
-    return torch.cat([row[:-size], head])

@@ -1,13 +1,14 @@
 """Looks that train nothing: validation losses in a search, and a recipe's check."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import stepsize as ss
 from stepsize.adapters.torch import find_lr, finding, validate
@@ -71,6 +72,23 @@ def test_validation_must_be_there_for_every_probe() -> None:
     model, optimizer, loader = network()
     with pytest.raises(AdapterError, match=r"find_lr\.validation .* begun anew"):
         find_lr(model, optimizer, mse_loss, loader, validation=iter(loader))
+
+
+class Stream(IterableDataset[Any]):
+    """Pairs without a length."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([(INPUTS[64:80], NOISE[64:80]), (INPUTS[80:], NOISE[80:])])
+
+
+def test_validation_may_be_a_loader_without_a_length() -> None:
+    model, optimizer, loader = network()
+    before = everything(model, optimizer)
+    kept = DataLoader(Stream(), batch_size=None)
+    streamed = find_lr(model, optimizer, mse_loss, loader, validation=kept)
+    assert same(everything(model, optimizer), before)
+    listed = find_lr(model, optimizer, mse_loss, loader, validation=list(Stream()))
+    assert streamed.to_dict() == listed.to_dict()
 
 
 def test_a_step_of_your_own_has_its_own_validation() -> None:

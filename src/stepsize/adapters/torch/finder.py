@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -111,7 +112,7 @@ def find_lr(
         >>> found.low <= found.suggestion <= found.high
         True
     """
-    if validation is not None and iter(validation) is validation:
+    if isinstance(validation, Iterator):  # `iter` of a loader would draw a seed
         rule = "be an iterable that can be begun anew, as a list or a loader is"
         kind = type(validation).__name__
         raise AdapterError(describe("find_lr.validation", rule, kind))
@@ -144,16 +145,17 @@ def find_lr(
                 search=searched(steps, fast=fast, validated=validation is not None),
             )
 
-        def validate() -> list[float]:
-            return training.update.losses(validation or ())
-
         def measure() -> Found:
             return training.finder.run(
                 training.update,
                 steps=steps,
                 fast=fast,
                 horizon=horizon,
-                validate=None if validation is None else validate,
+                validate=(
+                    None
+                    if validation is None
+                    else partial(training.update.losses, validation)
+                ),
                 tell=tell,
             )
 
