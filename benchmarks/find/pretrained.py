@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-import torch
 from torch import Generator, Tensor
 
 from benchmarks.find.stack import train_values
