@@ -9,6 +9,7 @@ from stepsize.proof.engines import choose
 from stepsize.proof.engines.population import PopulationEngine
 from stepsize.proof.functions import TrainFunction
 from stepsize.proof.tasks import WorkloadTask
+from stepsize.proof.workloads.mlp import Mlp
 
 DIGITS = WorkloadTask("digits")
 
@@ -32,6 +33,15 @@ FUNCTION = TrainFunction.find(function)
 )
 def test_which_engine_trains_what(name: Any, task: Any, engine: str) -> None:
     assert choose(name, task).name == engine
+
+
+@pytest.mark.parametrize(("most", "engine"), [(0, "processes"), (10**6, "population")])
+def test_beyond_the_cores_it_gains_on_a_population_gives_way(
+    monkeypatch: pytest.MonkeyPatch, most: int, engine: str
+) -> None:
+    monkeypatch.setattr(Mlp, "most_cores", most)
+    assert choose("auto", DIGITS).name == engine
+    assert choose("population", DIGITS).name == "population"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from stepsize.errors import ProofError
 from stepsize.proof import workloads
 from stepsize.proof.population import (
     Population,
+    Throughput,
     measure_throughput,
     train_one,
     train_population,
@@ -287,10 +288,30 @@ def test_the_test_split_is_read_for_known_members_only(member: int) -> None:
         population.test([0, member])
 
 
+@pytest.mark.parametrize(
+    ("threaded", "most"),
+    [(0.5, None), (0.75, 3), (1.0, 2), (0.625, 5)],
+)
+def test_cores_that_a_population_gains_on_follow_from_the_share_of_the_interpreter(
+    threaded: float, most: int | None
+) -> None:
+    # Twice as fast on one core: n threads take (s + (1 - s) / n) / 2, processes 1 / n.
+    measured = Throughput(
+        workload="digits",
+        members=4,
+        one_by_one=2.0,
+        implementation="fused",
+        population=1.0,
+        threaded=threaded,
+    )
+    assert measured.most_cores == most
+
+
 def test_throughput_is_measured_of_both_engines() -> None:
     workload = replace(workloads.load("digits"), total_steps=20)
     measured = measure_throughput(workload, members=4, repeats=1)
     assert measured.one_by_one > 0
     assert measured.population > 0
+    assert measured.threaded > 0
     assert measured.ratio == measured.one_by_one / measured.population
     assert "4 members on one core" in str(measured)

@@ -35,6 +35,13 @@ def environment() -> dict[str, str]:
     return found
 
 
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _processor() -> str:
     """Return the processor's name: Linux keeps it in a file of its own."""
     try:

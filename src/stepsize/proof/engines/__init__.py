@@ -4,11 +4,11 @@
 run in a worker process of this machine, `ray` each as a task of a Ray cluster.
 """
 
-import os
 from typing import Literal, get_args
 
 from stepsize.errors import ProofError, describe
 from stepsize.proof.engines.interface import Advance, Batch, Engine, Task
+from stepsize.proof.environment import count_cores
 from stepsize.proof.tasks import WorkloadTask
 
 __all__ = ["Advance", "Batch", "Engine", "EngineName", "Task", "choose"]
@@ -23,7 +23,8 @@ def choose(
     """Return the engine for a task.
 
     Args:
-        name: Which; "auto" is the population for a workload, else processes.
+        name: Which; "auto" is the quicker one: for a workload the population, up to
+            as many cores as its model says; else processes.
         task: What is trained.
         jobs: Processes of this machine; int >= 1; None for one per core.
         address: Address of a Ray cluster, or "auto" for the one this machine is in;
@@ -53,10 +54,24 @@ def choose(
         hint = "use processes or ray for a function of yours"
         rule = "be for a built-in workload"
         raise ProofError(describe("engine 'population'", rule, task.name, hint=hint))
-    if isinstance(task, WorkloadTask) and name != "processes":
+    if isinstance(task, WorkloadTask) and (
+        name == "population" or (name == "auto" and _gains_together(task))
+    ):
         from stepsize.proof.engines.population import PopulationEngine
 
         return PopulationEngine(task)
     from stepsize.proof.engines.processes import ProcessEngine
 
-    return ProcessEngine(task, jobs or os.cpu_count() or 1)
+    return ProcessEngine(task, jobs or count_cores())
+
+
+def _gains_together(task: WorkloadTask) -> bool:
+    """Whether the population outruns a process per core, here.
+
+    A rule and no measurement, so that a comparison that was killed goes on with the
+    engine it began with.
+    """
+    from stepsize.proof.population.result import quiet_model
+
+    most = quiet_model(task.workload).most_cores
+    return most is None or count_cores() <= most

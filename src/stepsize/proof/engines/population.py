@@ -5,6 +5,8 @@ from typing import final
 
 from stepsize.proof.cells import Planned
 from stepsize.proof.engines.interface import Advance, Batch
+from stepsize.proof.engines.processes import ProcessEngine
+from stepsize.proof.environment import count_cores
 from stepsize.proof.tasks import WorkloadTask
 
 _BATCHES = 8
@@ -32,15 +34,15 @@ class PopulationEngine:
         self, plan: Sequence[Planned], done: Collection[int], advance: Advance
     ) -> Iterator[Batch]:
         """See `Engine.train`."""
+        stacked = {i for i, planned in enumerate(plan) if planned.arm.optimizer is None}
         for batch in _cut(plan):
-            left = [index for index in batch if index not in done]
-            together = [i for i in left if plan[i].arm.optimizer is None]
+            together = [i for i in batch if i in stacked and i not in done]
             if together:
                 yield self._train(plan, together, advance)
-            # Another optimizer has no batched form: ordinary training, one by one.
-            for index in left:
-                if plan[index].arm.optimizer is not None:
-                    yield [(index, self.task.train(plan[index]))]
+        if any(i not in stacked and i not in done for i in range(len(plan))):
+            # Another optimizer has no batched form: ordinary training.
+            processes = ProcessEngine(self.task, count_cores())
+            yield from processes.train(plan, stacked | set(done), advance)
 
     def _train(
         self, plan: Sequence[Planned], indices: Sequence[int], advance: Advance

@@ -5,7 +5,6 @@ Not here: the training of a stack (`chunk`).
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 
 from stepsize.errors import ProofError, describe
+from stepsize.proof.environment import count_cores
 from stepsize.proof.population.chunk import Final, Member, train_chunk
 from stepsize.proof.population.readings import reading_updates
 from stepsize.proof.population.result import (
@@ -84,7 +84,7 @@ def train_population(
     rates = np.asarray(rates, dtype=np.float64)
     check_rates(rates, seeds)
     updates = reading_updates(rates.shape[1], evaluations)
-    workers = _count_cores() if threads is None else threads
+    workers = count_cores() if threads is None else threads
     if not isinstance(workers, int) or workers < 1:
         rule = "be None or an int >= 1 (unit: stacks at a time)"
         raise ProofError(describe("train_population.threads", rule, threads))
@@ -173,12 +173,6 @@ def one_torch_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _count_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _cut(workload: Workload, seeds: Sequence[int], workers: int) -> list[IntArray]:

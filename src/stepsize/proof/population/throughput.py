@@ -18,14 +18,15 @@ __all__ = ["Throughput", "measure_throughput"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """Both engines' speed on one core, whole runs included from draw to last reading.
+    """Both engines' speed, whole runs included from draw to last reading.
 
     Attributes:
         workload: Its name.
         members: Size of the population.
         one_by_one: Time of one update. Unit: seconds.
         implementation: The implementation of torch's optimizer that was fastest.
-        population: Time of one update of one member. Unit: seconds.
+        population: Time of one update of one member, on one core. Unit: seconds.
+        threaded: The same with a thread on each of two cores. Unit: seconds.
     """
 
     workload: str
@@ -33,11 +34,25 @@ class Throughput:
     one_by_one: float
     implementation: str
     population: float
+    threaded: float
 
     @property
     def ratio(self) -> float:
         """How many times as many updates a second the population makes."""
         return self.one_by_one / self.population
+
+    @property
+    def most_cores(self) -> int | None:
+        """Up to how many cores threads outrun as many processes; None: any number.
+
+        By Amdahl's law: a share s of the work holds the interpreter, of which there is
+        one, so n threads take population * (s + (1 - s) / n), n processes
+        one_by_one / n.
+        """
+        share = 2.0 * self.threaded / self.population - 1.0
+        if share <= 0.0:
+            return None
+        return max(0, int((self.ratio - 1.0) / share + 1.0))
 
     def __str__(self) -> str:
         return (
@@ -51,7 +66,7 @@ class Throughput:
 def measure_throughput(
     workload: Workload | None = None, *, members: int = 42, repeats: int = 3
 ) -> Throughput:
-    """Time both engines on one core, and take the best of several runs of each.
+    """Time both engines, and take the best of several runs of each.
 
     One by one, torch's fused, foreach and plain optimizers are tried and the fastest
     counts; it does not look for non-finite parameters, the population does.
@@ -66,7 +81,7 @@ def measure_throughput(
     seeds = [member % 4 for member in range(members)]
     implementations: tuple[Implementation, ...] = ("fused", "foreach", "single")
     alone: dict[str, float] = dict.fromkeys(implementations, float("inf"))
-    together = float("inf")
+    together = {1: float("inf"), 2: float("inf")}  # by threads
     with one_torch_thread():
         for _ in range(repeats):
             for implementation in implementations:
@@ -79,13 +94,17 @@ def measure_throughput(
                     watch_parameters=False,
                 )
                 alone[implementation] = min(alone[implementation], one.seconds)
-            stack = train_population(workload, rates, seeds, evaluations=1, threads=1)
-            together = min(together, stack.seconds)
+            for threads, before in together.items():
+                stack = train_population(
+                    workload, rates, seeds, evaluations=1, threads=threads
+                )
+                together[threads] = min(before, stack.seconds)
     fastest = min(alone, key=lambda name: alone[name])
     return Throughput(
         workload=workload.name,
         members=members,
         one_by_one=alone[fastest] / workload.total_steps,
         implementation=fastest,
-        population=together / workload.total_steps / members,
+        population=together[1] / workload.total_steps / members,
+        threaded=together[2] / workload.total_steps / members,
     )

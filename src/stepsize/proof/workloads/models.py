@@ -26,9 +26,12 @@ class AbstractModel(nn.Module):
     Attributes:
         most_members: How many members a stack of it holds at most; None: as many as
             its parameters allow.
+        most_cores: Up to how many cores stacks in threads outrun a process per core,
+            as `measure_throughput` finds it; None: any number.
     """
 
     most_members: int | None = None
+    most_cores: int | None = None
 
     @abstractmethod
     def forward(self, inputs: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
