@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from benchmarks.proof.expected import validations
 from stepsize.cli.figures import COLOURS
 from stepsize.proof import Comparison
+from stepsize.proof.report.failures import failures
+from stepsize.proof.report.words import metric_title
 
 _DRAWN = ("constant", "constant_ema", "warmup_cosine", "wsd", "one_cycle", "plateau")
 
@@ -39,15 +41,16 @@ def _curves(axes: Any, comparison: Comparison) -> None:
         axes.plot(updates, np.nanmean(values, 0), color=colour, label=name, lw=1.4)
         low, high = np.nanmin(values, 0), np.nanmax(values, 0)
         axes.fill_between(updates, low, high, color=colour, alpha=0.12, lw=0)
-    last = np.array(
-        [np.nanmedian([arm.val.mean]) for arm in comparison.arms if arm.val]
-    )
+    last = np.array([arm.val.mean for arm in comparison.arms if arm.val])
     margin = comparison.subject.failed_margin or float(np.ptp(last)) + 1e-9
     best = last.max() if comparison.subject.direction == "max" else last.min()
     sign = comparison.subject.sign
     axes.set_ylim(*sorted((best - sign * 1.5 * margin, best + sign * 0.2 * margin)))
     axes.set_xlabel("update")
-    axes.set_title(f"validation {_unit(comparison)}: mean, range of seeds", fontsize=9)
+    axes.set_title(
+        f"validation {metric_title(comparison.subject)}: mean, range of seeds",
+        fontsize=9,
+    )
     axes.legend(fontsize=7, frameon=False)
 
 
@@ -70,12 +73,17 @@ def _grid(figure: Figure, axes: Any, comparison: Comparison) -> None:
     axes.set_xticks(range(len(comparison.lrs)), [f"{lr:g}" for lr in comparison.lrs])
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
+    failed = failures(comparison)
     for row, arm in enumerate(comparison.arms):
+        for column in {
+            comparison.lrs.index(run.peak_lr) for run, kind in failed[arm.arm] if kind
+        }:
+            axes.plot(column, row, "x", color="white", ms=4)
         if arm.chosen_lr is not None:
             column = comparison.lrs.index(arm.chosen_lr)
             axes.plot(column, row, "o", color="white", mec="black", ms=5)
-    axes.set_xlabel("peak rate (dot: chosen)")
-    axes.set_title(f"validation {_unit(comparison)}", fontsize=9)
+    axes.set_xlabel("peak rate (dot: chosen; x: runs failed)")
+    axes.set_title(f"validation {metric_title(comparison.subject)}", fontsize=9)
     figure.colorbar(image, ax=axes, extend="both")
 
 
@@ -95,8 +103,3 @@ def _forest(axes: Any, comparison: Comparison) -> None:
     better = "right" if comparison.subject.direction == "max" else "left"
     axes.set_xlabel(f"test minus constant; {better} is better")
     axes.set_title("paired differences, 95 %", fontsize=9)
-
-
-def _unit(comparison: Comparison) -> str:
-    subject = comparison.subject
-    return f"{subject.metric} ({subject.unit})" if subject.unit else subject.metric

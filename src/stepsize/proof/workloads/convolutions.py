@@ -158,6 +158,7 @@ class _Convolution(nn.Module):
 class ConvNet(_Images):
     """Three convolutions (12, 24, 24 channels), two poolings, dropout, linear."""
 
+    most_cores = 2
     _FEATURES = 216
 
     def __init__(self) -> None:
@@ -188,6 +189,7 @@ class ConvNet(_Images):
 class ResNet(_Images):
     """A stem and three basic residual blocks of 8, 16 and 32 channels."""
 
+    most_cores = 5
     _WIDTHS = (8, 16, 32)
 
     def __init__(self) -> None:

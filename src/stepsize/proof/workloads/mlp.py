@@ -19,6 +19,8 @@ from stepsize.proof.workloads.models import AbstractModel, draw_linear
 
 __all__ = ["Mlp"]
 
+_relu_backward = torch.ops.aten.threshold_backward.grad_input
+
 
 @final
 class Mlp(AbstractModel):
@@ -103,7 +105,8 @@ class Mlp(AbstractModel):
             torch.sum(delta, 1, out=bias_gradients[depth])
             if depth:
                 delta = torch.bmm(delta, weights[depth])
-                delta.mul_(activations[depth] > 0)
+                # In one pass; a mask of bools takes ten times as long.
+                _relu_backward(delta, activations[depth], 0.0, grad_input=delta)
                 if masks:
                     delta.mul_(masks[depth - 1])
         return losses

@@ -29,6 +29,8 @@ class CharTransformer(AbstractModel):
         context: Length of a window. Unit: characters.
     """
 
+    most_cores = 2
+
     def __init__(
         self,
         *,
