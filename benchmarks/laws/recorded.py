@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -81,6 +82,28 @@ def large(path: Path) -> dict[str, Run]:
         peak = float(found[3])
         runs[file.stem] = Run(file.stem, kind, fraction, peak, horizon, curve)
     return runs
+
+
+def last_loss(run: Run) -> float:
+    """Return the last loss of a run."""
+    return float(run.curve.losses[-1])
+
+
+def short(run: Run) -> str:
+    """Return a run's description without its peak."""
+    fraction = "" if run.fraction is None else f" {run.fraction:g}"
+    return f"{run.kind.replace('_', ' ')}{fraction}, {run.horizon // 1000}k"
+
+
+def three(runs: Sequence[Run]) -> list[Run]:
+    """Return the constant runs, and linear cooldowns and cosines to 0 of 25k steps."""
+    return [
+        run
+        for run in runs
+        if run.kind == "constant"
+        or (run.kind, run.fraction, run.horizon) == ("wsd_linear", 0.2, 25_000)
+        or (run.kind, run.horizon) == ("cosine_to_0", 25_000)
+    ]
 
 
 def scored(curve: Curve) -> Curve:

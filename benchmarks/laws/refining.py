@@ -8,7 +8,9 @@ in.
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ def measure(task: Task, optimizer: str) -> dict[str, Any]:
     for name, arm in arms.items():
         shape = arm * rise
         tuned[name], _ = _best(task, shape, grid)
-        _, losses = task.train(np.stack([tuned[name] * shape] * len(TOLD)), TOLD, [])
+        _, losses = task.train(np.stack([tuned[name] * shape] * len(TOLD)), TOLD, None)
         told[name] = [float(x) for x in losses[:, -1]]
     return {
         "name": task.name,
@@ -66,22 +68,29 @@ def measure(task: Task, optimizer: str) -> dict[str, Any]:
 def _best(task: Task, shape: Floats, grid: Any) -> tuple[float, float]:
     cells = [(lr, seed) for lr in grid for seed in TUNED_ON]
     _, losses = task.train(
-        np.stack([lr * shape for lr, _ in cells]), [seed for _, seed in cells], []
+        np.stack([lr * shape for lr, _ in cells]), [seed for _, seed in cells], None
     )
     means = losses[:, -1].reshape(len(grid), len(TUNED_ON)).mean(axis=1)
     at = int(np.nanargmin(means))
     return float(grid[at]), float(means[at])
 
 
-def main() -> None:
-    """Measure both tasks with gradient norms, and write the file."""
-    found = {
-        name: measure(TASKS[name], optimizer)
-        for name, optimizer in (("regression", "sgd"), ("digits", "adamw"))
-    }
-    FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for name, one in found.items():
-        print(name, one["tuned"], one["against_linear"])
+OPTIMIZERS = {"regression": "sgd", "digits": "adamw", "characters": "adamw"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the tasks named, or all, and write the file after each."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.laws.refining")
+    parser.add_argument("tasks", nargs="*", metavar="task", help=", ".join(OPTIMIZERS))
+    parser.add_argument("--output", type=Path, default=FILE)
+    given = parser.parse_args(arguments)
+    known: dict[str, Any] = {}
+    if given.output.exists():
+        known = json.loads(given.output.read_text(encoding="utf-8"))
+    for name in given.tasks or OPTIMIZERS:
+        known[name] = measure(TASKS[name], OPTIMIZERS[name])
+        given.output.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        print(name, known[name]["tuned"], known[name]["against_linear"])
 
 
 if __name__ == "__main__":

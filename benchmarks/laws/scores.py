@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,9 @@ from stepsize.planner.fitting.fit import fit
 from stepsize.planner.fitting.fitted import FittedLaw, Prediction
 from stepsize.planner.fitting.priors import Prior
 from stepsize.planner.laws.law import Floats, Law
+
+_SECOND = 25_000
+"""Horizon of the second run that the 124M model's law is fitted on."""
 
 
 class Curves(NamedTuple):
@@ -46,8 +49,8 @@ class Finals(NamedTuple):
         error: Mean absolute error.
         bias: Mean error.
         rank: Spearman's correlation of predicted and measured.
-        regret: What the run of 50k steps with the lowest predicted loss is above the
-            lowest measured.
+        regret: What the run of the longest horizon with the lowest predicted loss is
+            above the lowest measured.
         mae: Mean absolute error on their curves.
     """
 
@@ -66,7 +69,8 @@ def on_finals(law: FittedLaw, runs: Sequence[recorded.Run]) -> Finals:
     found = [law.loss(one.rates, one.steps) for one in curves]
     said = np.array([one[-1] for one in found])
     real = np.array([one.losses[-1] for one in curves])
-    longest = np.array([run.horizon == 50_000 for run in runs])
+    horizons = np.array([run.horizon for run in runs])
+    longest = horizons == horizons.max()
     chosen = real[longest][int(np.argmin(said[longest]))]
     return Finals(
         float(np.abs(said - real).mean()),
@@ -84,8 +88,43 @@ def on_finals(law: FittedLaw, runs: Sequence[recorded.Run]) -> Finals:
     )
 
 
+def by_peak(
+    runs: Mapping[str, recorded.Run], prior: Prior
+) -> dict[float, dict[str, Finals]]:
+    """Return, for each peak rate and second run, the errors on all other finals.
+
+    Fitted on the constant run of that peak, and on each of 25k steps in turn.
+    """
+    found: dict[float, dict[str, Finals]] = {}
+    for peak in sorted({run.peak for run in runs.values()}):
+        own = [run for run in runs.values() if run.peak == peak]
+        constant = next((run for run in own if run.kind == "constant"), None)
+        if constant is None:
+            continue
+        made = {}
+        for second in (run for run in own if run.horizon == _SECOND):
+            law = fit([constant.curve, second.curve], prior=prior)
+            unseen = [run for run in own if run not in (constant, second)]
+            made[recorded.short(second)] = on_finals(law, unseen)
+        if made:
+            found[peak] = made
+    return found
+
+
+def mean(several: Iterable[Finals]) -> Finals:
+    """Return the mean of each number."""
+    return Finals(*np.mean(list(several), axis=0).tolist())
+
+
 class Covered(NamedTuple):
-    """Whether one interval held the last loss of one unseen run."""
+    """Whether one interval held the last loss of one unseen run.
+
+    Attributes:
+        run: Its name.
+        trained_on: Number of runs that the law was fitted on; 0: not counted.
+        inside: Whether the interval held it.
+        half_width: Of the interval, as a share of the loss.
+    """
 
     run: str
     trained_on: int
@@ -100,18 +139,25 @@ def coverage(
     kept: Callable[[Curve], Curve] = lambda curve: curve,
 ) -> list[Covered]:
     """Return, for each training set and unseen run, whether its interval held."""
-    rows = []
+    rows: list[Covered] = []
     for names in sets:
         law = fit([curves[name] for name in names], prior=prior)
-        for name, curve in curves.items():
-            if name in names:
-                continue
-            scored = kept(curve)
-            last, real = scored.steps[-1:], float(scored.losses[-1])
-            made: Prediction = law.predict(scored.rates, last)
-            inside = bool(made.low[0] <= real <= made.high[0])
-            half = float(made.high[0] - made.low[0]) / 2 / real
-            rows.append(Covered(name, len(names), inside, half))
+        unseen = {n: kept(curve) for n, curve in curves.items() if n not in names}
+        rows += held(law, unseen, trained_on=len(names))
+    return rows
+
+
+def held(
+    law: FittedLaw, curves: Mapping[str, Curve], *, trained_on: int
+) -> list[Covered]:
+    """Return for each curve whether the interval of its last loss held."""
+    rows = []
+    for name, curve in curves.items():
+        last, real = curve.steps[-1:], float(curve.losses[-1])
+        made: Prediction = law.predict(curve.rates, last)
+        inside = bool(made.low[0] <= real <= made.high[0])
+        half = float(made.high[0] - made.low[0]) / 2 / real
+        rows.append(Covered(name, trained_on, inside, half))
     return rows
 
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -27,13 +27,19 @@ from stepsize.planner.fitting.fit import fit
 from stepsize.planner.laws.law import Floats
 from stepsize.schedules.schedule import Schedule
 
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+    from stepsize.proof.workloads.spec import Workload
+
 FILE = Path(__file__).parent / "data" / "training.json"
 TUNED_ON, TOLD = (100, 101), tuple(range(8))
-Train = Callable[[Floats, Sequence[int], list[Floats]], tuple[Floats, Floats]]
+Train = Callable[[Floats, Sequence[int], list[Floats] | None], tuple[Floats, Floats]]
 """Maps rates, shape (members, updates), and a seed each to the updates read, shape
-(k,), and the validation losses there, shape (members, k). The norm of each update's
-gradient is appended to the list, shape (members,): 2-norms for SGD, 1-norms for Adam;
-nothing where it is not measured."""
+(k,), and the validation losses there, shape (members, k). The norms of each update's
+gradients, shape (members,), are appended to the list, if one is given: 2-norms for SGD,
+1-norms for Adam, as the optimizer gets them."""
 
 
 @final
@@ -71,7 +77,7 @@ def measure(task: Task) -> dict[str, Any]:
         steps, losses = task.train(
             np.stack([lr * shape for lr, _ in cells]),
             [seed for _, seed in cells],
-            [],
+            None,
         )
         means = losses.reshape(len(task.grid[name]), len(TUNED_ON), -1).mean(axis=1)
         best = int(np.nanargmin(means[:, -1]))
@@ -92,7 +98,7 @@ def measure(task: Task) -> dict[str, Any]:
     _, losses = task.train(
         np.stack([one for one in ours for _ in TUNED_ON]),
         [seed for _ in ours for seed in TUNED_ON],
-        [],
+        None,
     )
     best = int(np.nanargmin(losses[:, -1].reshape(len(ours), -1).mean(axis=1)))
     tuned["optimum"], found = task.grid["wsd 20 %"][best], tries[best]
@@ -100,7 +106,7 @@ def measure(task: Task) -> dict[str, Any]:
     rates["optimum"] = ours[best]
     told = {}
     for name, one in rates.items():
-        _, losses = task.train(np.stack([one] * len(TOLD)), TOLD, [])
+        _, losses = task.train(np.stack([one] * len(TOLD)), TOLD, None)
         told[name] = [float(x) for x in losses[:, -1]]
     predicted = {
         name: float(law.loss(one, [task.updates])[0]) for name, one in rates.items()
@@ -108,6 +114,7 @@ def measure(task: Task) -> dict[str, Any]:
     return {
         "name": task.name,
         "updates": task.updates,
+        "grid": {name: list(tried) for name, tried in task.grid.items()},
         "tuned": tuned,
         "optimum": str(found.schedule),
         "diagnosis": list(law.diagnosis),
@@ -137,7 +144,7 @@ def difference(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, floa
 
 
 def regression(
-    rates: Floats, seeds: Sequence[int], norms: list[Floats]
+    rates: Floats, seeds: Sequence[int], norms: list[Floats] | None
 ) -> tuple[Floats, Floats]:
     """Train linear regression: spectrum k**-1.5, target k**-0.25, batch 4."""
     size, batch, noise = 256, 4, 0.3
@@ -154,15 +161,17 @@ def regression(
         off = np.einsum("mbs,ms->mb", x, weights - target) - e
         gradient = np.einsum("mbs,mb->ms", x, off) / batch
         weights = weights - rates[:, update, None] * gradient
-        norms.append(np.sqrt((gradient**2).sum(axis=1)))
+        if norms is not None:
+            norms.append(np.sqrt((gradient**2).sum(axis=1)))
         if update + 1 in at:
-            risk = ((weights - target) ** 2 * spectrum).sum(axis=1)
+            with np.errstate(over="ignore"):  # of those that have diverged
+                risk = ((weights - target) ** 2 * spectrum).sum(axis=1)
             read.append(np.minimum((risk + noise**2) / 2, 1e3))
     return np.array(sorted(at), dtype=float), np.stack(read, axis=1)
 
 
 def digits(
-    rates: Floats, seeds: Sequence[int], norms: list[Floats]
+    rates: Floats, seeds: Sequence[int], norms: list[Floats] | None
 ) -> tuple[Floats, Floats]:
     """Train a 64-128-10 network on digits, inputs with noise of deviation 0.6."""
     import torch
@@ -201,8 +210,9 @@ def digits(
             / 16
         )
         gradients = torch.autograd.grad(loss, (one, two))
-        total = sum(g.abs().flatten(1).sum(dim=1) for g in gradients)
-        norms.append(np.asarray(total, dtype=np.float64))
+        if norms is not None:
+            total = sum(g.abs().flatten(1).sum(dim=1) for g in gradients)
+            norms.append(np.asarray(total, dtype=np.float64))
         lr = torch.tensor(rates[:, update], dtype=torch.float32)[:, None, None]
         with torch.no_grad():
             for w, g, (m, v) in zip((one, two), gradients, moments, strict=True):
@@ -223,17 +233,41 @@ def digits(
 
 
 def characters(
-    rates: Floats, seeds: Sequence[int], norms: list[Floats]
+    rates: Floats, seeds: Sequence[int], norms: list[Floats] | None
 ) -> tuple[Floats, Floats]:
-    """Train the character model of `stepsize.proof`; no norms."""
-    del norms
+    """Train the character model of `stepsize.proof`."""
     from stepsize.proof.population.engine import train_population
     from stepsize.proof.workloads.charlm import build
 
-    found = train_population(
-        replace(build(), curve_size=512), rates, seeds, evaluations=30, threads=1
-    )
+    workload = replace(build(), curve_size=512)
+    if norms is not None:
+        of_members = [
+            _norms(workload, row, seed) for row, seed in zip(rates, seeds, strict=True)
+        ]
+        norms += list(np.stack(of_members, axis=1))
+    found = train_population(workload, rates, seeds, evaluations=40, threads=1)
     return found.updates.astype(np.float64), found.val_curve
+
+
+def _norms(workload: Workload, rates: Floats, seed: int) -> Floats:
+    """Return the 1-norm of each update's gradient, shape (updates,)."""
+    from stepsize.proof.population.single import torch_optimizer, train_one
+
+    seen: list[float] = []
+
+    def watched(workload: Workload, model: nn.Module, updates: int) -> Optimizer:
+        del updates
+        optimizer = torch_optimizer(workload, model, "fused")
+
+        def read(*_: object) -> None:
+            slopes = [p.grad for p in model.parameters() if p.grad is not None]
+            seen.append(sum(float(one.abs().sum()) for one in slopes))
+
+        optimizer.register_step_pre_hook(read)
+        return optimizer
+
+    train_one(workload, rates, seed, evaluations=1, make_optimizer=watched)
+    return np.array(seen)
 
 
 TASKS = {
@@ -246,7 +280,7 @@ TASKS = {
             weight_decay=0.0,
             grid=dict.fromkeys(
                 ("constant", "cosine", "wsd 20 %"),
-                (0.03, 0.06, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.3),
+                (0.03, 0.06, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.3, 1.7, 2.2),
             ),
             train=regression,
         ),
@@ -263,11 +297,13 @@ TASKS = {
         ),
         Task(
             name="characters",
-            updates=1000,
-            warmup=50,
+            updates=2000,
+            warmup=100,
             weight_decay=0.1,
-            # tuned on a grid of factors of 3 in `stepsize.proof.workloads.charlm`
-            grid={"constant": (1.7e-3,), "cosine": (3e-3,), "wsd 20 %": (3e-3,)},
+            grid=dict.fromkeys(
+                ("constant", "cosine", "wsd 20 %"),
+                (5e-4, 1e-3, 1.7e-3, 3e-3, 5e-3, 8e-3),
+            ),
             train=characters,
         ),
     )

@@ -91,6 +91,64 @@ def test_plan(run: Terminal) -> None:
     assert "knots" in plain["schedule"]
 
 
+def test_plan_draws_its_schedules(run: Terminal, tmp_path: Path) -> None:
+    code, _, err = run(
+        "plan", "constant.csv", "0.2.csv", "--steps", "8000", "--png", "plan.png"
+    )
+    assert code == 0
+    assert "wrote plan.png" in err
+    assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_plan_says_that_it_has_no_warmup(run: Terminal) -> None:
+    # the log begins at step 400, after the warmup
+    words = ("plan", "0.2.csv", "--steps", "8000")
+    code, out, err = run(*words)
+    assert code == 0
+    assert "note: 0.2.csv: no rate was logged before update 400" in err
+    assert "note: no warmup was seen, so the plan has none" in err
+    assert "warmup" not in out
+    code, out, err = run(*words, "--warmup", "200")
+    assert "no warmup was seen" not in err
+    assert "warmup(200)" in out
+
+
+def test_one_run_schedule_for_each_run(run: Terminal, tmp_path: Path) -> None:
+    for kind in ("constant", "0.2"):
+        lines = (tmp_path / f"{kind}.csv").read_text().splitlines()
+        bare = [",".join(line.split(",")[::2]) for line in lines]
+        (tmp_path / f"bare_{kind}.csv").write_text("\n".join(bare) + "\n")
+    words = ("predict", "bare_constant.csv", "bare_0.2.csv", "-s", LONG, "--json")
+    rest = ("--total-steps", "10000", "--run-steps", "10000")
+    hold = ("--run-schedule", "1e-3 * warmup(200) >> hold()")
+    fall = ("--run-schedule", '1e-3 * warmup(200) >> hold() >> decay("20%")')
+    code, out, _ = run(*words, *rest, *hold, *fall)
+    assert code == 0
+    found = json.loads(out)["schedules"][0]
+    assert found["low"] < TRUTH.loss(rates("0.3"), [10_000])[0] < found["high"]
+    code, _, err = run(*words, "constant.csv", *rest, *hold, *fall)
+    assert code == 2
+    assert "once for each of the 3 runs; given 2 times" in err
+
+
+def test_a_probe_that_begins_at_its_branch(run: Terminal, tmp_path: Path) -> None:
+    lines = (tmp_path / "0.2.csv").read_text().splitlines()
+    late = [line for line in lines[1:] if int(line.split(",")[0]) >= 8000]
+    (tmp_path / "probe.csv").write_text("\n".join([lines[0], *late]) + "\n")
+    code, out, err = run(
+        "cooldown-advice", "constant.csv", "probe.csv", "--png", "now.png",
+        "--updates-per-hour", "500",
+    )  # fmt: skip
+    assert code == 0
+    assert "worth of an hour more" in out
+    assert "not identifiable yet" not in out
+    assert "its rates before update 8000 are those of constant.csv" in err
+    assert (tmp_path / "now.png").read_bytes().startswith(b"\x89PNG")
+    code, _, err = run("cooldown-advice", "probe.csv")
+    assert code == 1
+    assert "give the run that it branched off, too" in err
+
+
 def test_cooldown_advice(run: Terminal) -> None:
     code, out, _ = run(
         "cooldown-advice", "constant.csv", "0.2.csv", "--total-steps", "12000"

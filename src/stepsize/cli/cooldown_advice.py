@@ -6,12 +6,15 @@ import typer
 
 from stepsize.cli.fitting import (
     LossColumn,
+    Png,
     RateColumn,
     RunSchedule,
     RunSteps,
     StepColumn,
     WeightDecay,
+    bands,
     fitted,
+    predicted,
     read_runs,
 )
 from stepsize.cli.inputs import AsJson, Output, Total
@@ -35,6 +38,10 @@ def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
     run_schedule: RunSchedule = None,
     run_steps: RunSteps = None,
     weight_decay: WeightDecay = None,
+    updates_per_hour: Annotated[
+        float | None, typer.Option(min=1, help="What waiting is counted in.")
+    ] = None,
+    png: Png = None,
     json: AsJson = False,
     output: Output = None,
 ) -> None:
@@ -58,21 +65,29 @@ def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
 
     rates = curves[0].rates[: int(curves[0].steps[-1])]
     advice = cooldown.cooldown_advice(law, rates, total_steps=total_steps, shape=shape)
+    if png is not None:
+        drawn = []
+        for one in advice.starts:
+            whole = cooldown.continued(rates, 0, one.updates, shape)
+            name = f"over {one.updates} updates"
+            drawn.append((name, *predicted(law, whole, advice.made)))
+        screens.write_file(png, bands(drawn, curves))
     if json:
         plain = advice._asdict() | {"starts": [one._asdict() for one in advice.starts]}
         screens.write_data(screens.to_json(plain | {"notes": law.diagnosis}), output)
         return
     out = screens.console()
     out.print(f"{curves[0].name}: {advice.made} updates made")
+    waited = "1000 updates" if updates_per_hour is None else "an hour"
     table = screens.table(
-        "cooldown from now", "loss", "90 % interval", "worth of 1000 updates more"
+        "cooldown from now", "loss", "90 % interval", f"worth of {waited} more"
     )
     for one in advice.starts:
         table.add_row(
             f"{one.updates}",
             f"{one.mean:.4f}",
             f"{one.low:.4f} to {one.high:.4f}",
-            f"{1000 * one.worth:.4f}",
+            f"{(updates_per_hour or 1000) * one.worth:.4f}",
         )
     out.print(table)
     if advice.best_start is not None and advice.best_loss is not None:

@@ -6,13 +6,16 @@ import typer
 
 from stepsize.cli.fitting import (
     LossColumn,
+    Png,
     RateColumn,
     Runs,
     RunSchedule,
     RunSteps,
     StepColumn,
     WeightDecay,
+    bands,
     fitted,
+    predicted,
     read_runs,
 )
 from stepsize.cli.inputs import AsJson, Output
@@ -41,6 +44,7 @@ def plan(  # noqa: PLR0917 - typer calls it by name
     run_schedule: RunSchedule = None,
     run_steps: RunSteps = None,
     weight_decay: WeightDecay = None,
+    png: Png = None,
     json: AsJson = False,
     output: Output = None,
 ) -> None:
@@ -50,22 +54,34 @@ def plan(  # noqa: PLR0917 - typer calls it by name
     """
     if output is not None and not json:
         raise typer.BadParameter("needs --json", param_hint="--output")
-    law = fitted(
-        read_runs(
-            runs,
-            step=step,
-            loss=loss,
-            rate=rate,
-            run_schedule=run_schedule,
-            run_steps=run_steps,
-        ),
-        weight_decay,
+    curves = read_runs(
+        runs,
+        step=step,
+        loss=loss,
+        rate=rate,
+        run_schedule=run_schedule,
+        run_steps=run_steps,
     )
+    law = fitted(curves, weight_decay)
     from stepsize.cli import screens
 
+    if warmup is None and law.shortest_warmup == 0:
+        screens.say(
+            "note: no warmup was seen, so the plan has none: say --warmup if it "
+            "needs one"
+        )
     found = law.optimum(
         steps=steps, peak_lr=peak_lr, warmup=warmup, floor=floor, max_slope=max_slope
     )
+    if png is not None:
+        from stepsize.planner.best.ranking import rates_of
+
+        shown = {"optimum": found.schedule, found.simple.name: found.simple.schedule}
+        drawn = [
+            (name, *predicted(law, rates_of(one, name, steps=steps), law.first))
+            for name, one in shown.items()
+        ]
+        screens.write_file(png, bands(drawn, curves))
     if json:
         plain = {
             "schedule": str(found.schedule),

@@ -1,6 +1,6 @@
 """`stepsize predict`: the loss of schedules before they are run."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,11 +15,10 @@ from stepsize.cli.fitting import (
     WeightDecay,
     bands,
     fitted,
+    predicted,
     read_runs,
 )
 from stepsize.cli.inputs import AsJson, Output, Total, horizon_of, read
-
-_POINTS = 60
 
 
 def predict(  # noqa: PLR0917 - typer calls it by name
@@ -52,36 +51,30 @@ def predict(  # noqa: PLR0917 - typer calls it by name
         raise typer.BadParameter("needs --json", param_hint="--output")
     subjects = read(schedule, horizon_of(total_steps))
     resolved = {one.label: one.resolve() for one in subjects}
-    law = fitted(
-        read_runs(
-            runs,
-            step=step,
-            loss=loss,
-            rate=rate,
-            run_schedule=run_schedule,
-            run_steps=run_steps,
-        ),
-        weight_decay,
+    curves = read_runs(
+        runs,
+        step=step,
+        loss=loss,
+        rate=rate,
+        run_schedule=run_schedule,
+        run_steps=run_steps,
     )
-    import numpy as np
-
+    law = fitted(curves, weight_decay)
     from stepsize.cli import screens
     from stepsize.planner.best.ranking import rank, rates_of
 
     ranked = rank(law, resolved, steps=total_steps)
-    drawn: list[tuple[str, Any, Any]] = []
+    drawn = []
     doubts: dict[str, list[str]] = {}
     for one in ranked:
         rates = rates_of(resolved[one.name], one.name, steps=total_steps)
-        first = min(law.first, one.steps - 1)
-        steps = np.unique(np.linspace(first, one.steps, _POINTS).astype(np.int64))
-        drawn.append((one.name, steps, law.predict(rates, steps)))
+        drawn.append((one.name, *predicted(law, rates, law.first)))
         doubts[one.name] = list(law.doubts(rates))
     for name, listed in doubts.items():
         for doubt in listed:
             screens.say(f"note: {name}: {doubt}")
     if png is not None:
-        screens.write_file(png, bands(drawn))
+        screens.write_file(png, bands(drawn, curves))
     if json:
         plain = {
             "law": law.to_dict(),

@@ -38,6 +38,15 @@ def test_best_first_and_the_truth_agrees(law: FittedLaw) -> None:
         assert one.low < real[one.name] < one.high
 
 
+@pytest.mark.parametrize("peak", [1e-3, 3e-3])
+def test_intervals_are_those_of_a_prediction(law: FittedLaw, peak: float) -> None:
+    schedule = peak * ss.warmup(200) >> ss.linear()
+    (one,) = rank(law, {"it": schedule}, steps=5000)
+    made = np.array(schedule.resolve(total_steps=5000).block(0, 5000))
+    mean, low, high = law.predict(made, [5000])
+    assert (one.mean, one.low, one.high) == pytest.approx((mean[0], low[0], high[0]))
+
+
 def test_equal_schedules_share_their_chance(law: FittedLaw) -> None:
     same = {"a": SCHEDULES["medium"], "b": SCHEDULES["medium"]}
     ranked = rank(law, same, steps=5000)

@@ -36,6 +36,26 @@ def test_the_caller_s_arrays_stay_as_they_are() -> None:
     assert losses.flags.writeable
 
 
+def test_tensors_and_single_precision_are_taken() -> None:
+    torch = pytest.importorskip("torch")
+    curve = Curve(torch.tensor(RATES), torch.tensor(STEPS), torch.tensor(LOSSES))
+    assert curve.steps.tolist() == STEPS
+    small = Curve(
+        np.array(RATES, np.float32),
+        np.array(STEPS, np.int32),
+        np.array(LOSSES, np.float32),
+    )
+    assert small.losses.dtype == np.float64
+    assert small.losses == pytest.approx(LOSSES, rel=1e-6)
+
+
+def test_what_was_repaired_before_is_kept() -> None:
+    curve = Curve(RATES, [30, 10, 20], [2.5, 4.0, 3.0], repairs=("read again",))
+    assert curve.repairs[0] == "read again"
+    assert "sorted" in curve.repairs[1]
+    assert curve.first(20).repairs == curve.repairs
+
+
 def test_first_part() -> None:
     part = Curve(RATES, STEPS, LOSSES, name="run").first(25)
     assert part.steps.tolist() == [10, 20]

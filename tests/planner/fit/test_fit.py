@@ -8,7 +8,16 @@ from tests.planner.fit.curves import STEPS, TRUTH, curve, rates
 
 from stepsize.errors import FitError
 from stepsize.planner import Curve, FittedLaw, fit, recorded
-from stepsize.planner.fitting.priors import MEASURED, PHYSICS, Prior, pooled
+from stepsize.planner.fitting.fitted import PEAK_NOISE
+from stepsize.planner.fitting.priors import (
+    MEASURED,
+    PHYSICS,
+    THEORY,
+    VAGUE,
+    Prior,
+    pooled,
+)
+from stepsize.planner.laws.effective_pass import SLOTS
 from stepsize.planner.laws.law import Floats
 
 
@@ -55,6 +64,20 @@ def test_peaks_may_differ() -> None:
     assert not any("one peak rate" in note for note in both.diagnosis)
     real = TRUTH.loss(rates("0.2"), [9999])[0]
     assert both.loss(rates("0.2"), [9999])[0] == pytest.approx(real, abs=0.006)
+
+
+def test_intervals_widen_with_the_distance_from_the_peaks_seen() -> None:
+    both = fit([curve("0.2", peak=5e-4), curve("0.2", peak=2e-3)])
+    assert both.apart(rates("0.2", peak=2e-3)) == 0
+    assert both.apart(rates("0.2")) == pytest.approx(np.log(2), rel=1e-6)
+    assert both.apart(rates("0.2", peak=2.5e-4)) == pytest.approx(np.log(2), rel=1e-6)
+    loss = both.loss(rates("0.2"), [9999])[0]
+    assert _width(both, rates("0.2")) > 2 * 1.645 * PEAK_NOISE * np.log(2) * loss
+    assert "a peak of 0.001 was not seen (seen: 0.0005, 0.002)" in both.doubts(
+        rates("0.2")
+    )
+    again = FittedLaw.from_dict(both.to_dict())
+    assert again.peaks == both.peaks
 
 
 def test_noise_of_points_is_averaged_out() -> None:
@@ -120,6 +143,8 @@ def test_doubts_name_what_was_not_seen(law: FittedLaw) -> None:
     far = law.doubts(rates("0.2", peak=2e-3, steps=30_000))
     assert "3.0 times the longest run" in far[0]
     assert "a peak of 0.002 was not seen" in far[1]
+    short = law.doubts(rates("0.2", steps=150))[0]
+    assert short == "150 updates end before the first that was fitted, 199"
     again = rates("0.2")
     again[5000:6000] *= 0.5
     assert "rises again" in law.doubts(again)[0]
@@ -133,6 +158,11 @@ def test_priors_of_the_recorded_models() -> None:
     assert one.deviation == pytest.approx(PHYSICS.deviation)
     same = pooled([PHYSICS.mean] * 4, "four alike")
     assert same.deviation == pytest.approx(PHYSICS.deviation / 2)
+    wide = pooled([PHYSICS.mean] * 4, "four alike", PHYSICS.widened(2))
+    assert wide.deviation == pytest.approx(PHYSICS.deviation)
+    assert set(THEORY) < set(SLOTS)
+    free = [at for at, name in enumerate(SLOTS) if name not in THEORY]
+    assert VAGUE.deviation[free] == pytest.approx(4 * PHYSICS.deviation[free])
     with pytest.raises(FitError, match=r"name some of 124M, 25M"):
         recorded("125M")
     with pytest.raises(FitError, match=r"Prior\.deviation must be 12 finite"):
@@ -149,6 +179,7 @@ def _width(law: FittedLaw, rates: Floats) -> float:
     [
         ([], r"fit\.curves must be a list of Curve"),
         ([1], r"fit\.curves must be a list of Curve"),
+        (None, r"fit\.curves must be a list of Curve"),
         (
             [Curve(rates("0.2"), STEPS[:4], [3.0, 2.9, 2.8, 2.7])],
             r"at least 5 after the warmup",

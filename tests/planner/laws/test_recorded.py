@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.laws import priors as command
 from benchmarks.laws import recorded as folder
 from benchmarks.laws import scores
-from benchmarks.laws.parts import PUBLISHED, bank_curves
+from benchmarks.laws.models import PUBLISHED
+from benchmarks.laws.own import bank_curves
 
 from stepsize.planner import Curve, fit, recorded
+from stepsize.planner.fitting.priors import MEASURED, PHYSICS, VAGUE
 
 FILE = Path(__file__).parent / "data" / "recorded_25M.json"
 PLAIN: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))["runs"]
@@ -56,6 +59,18 @@ def test_intervals_hold_most_finals() -> None:
     share, low, high = scores.clustered(rows)
     assert low < share < high
     assert 0.8 < share < 1
+
+
+def test_priors_are_those_that_the_command_prints() -> None:
+    path = folder.folder()
+    if path is None:
+        pytest.skip(f"needs the recorded runs: set {folder.VARIABLE}")
+    found = command.measure(path, VAGUE)
+    assert found.keys() == MEASURED.keys()
+    for name, members in found.items():
+        for one, checked_in in zip(members, MEASURED[name], strict=True):
+            off = (one - np.array(checked_in)) / PHYSICS.deviation
+            assert np.abs(off).max() < 0.05
 
 
 def test_the_bank_of_our_own_end_to_end() -> None:

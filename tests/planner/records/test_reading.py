@@ -11,7 +11,7 @@ import pytest
 import stepsize as ss
 from stepsize.errors import FitError
 from stepsize.ledger import Ledger
-from stepsize.planner.records import read_run
+from stepsize.planner.records import read_run, read_runs
 
 STEPS = [100, 200, 300, 400]
 RATES = [1e-3, 1e-3, 1e-3, 5e-4]
@@ -54,6 +54,8 @@ FILES = {
     "rows.json": json.dumps(rows()),
     "columns.json": json.dumps({"step": STEPS, "lr": RATES, "loss": LOSSES}),
     "trainer.json": json.dumps({"log_history": rows(), "epoch": 1}),
+    "mlflow.csv": "run_id,key,value,step,timestamp\n"
+    + "".join(f"a1,{m['key']},{m['value']},{m['step']},0\n" for m in METRICS),
     "mlflow.json": json.dumps(METRICS),
     "mlflow.jsonl": "\n".join(map(json.dumps, METRICS)),
     "lines.jsonl": "\n".join(map(json.dumps, rows())) + "\n\n",
@@ -90,6 +92,89 @@ def test_tensorboard(tmp_path: Path) -> None:
     assert curve.rates[400] == pytest.approx(5e-4)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Step,one - loss,two - loss,one - lr\n0,4,5,0.1\n50,3.5,4,0.1\n99,3,4,0.1\n",
+        "run_id,key,value,step\none,loss,4,0\none,loss,3.5,50\none,loss,3,99\n"
+        "two,loss,5,0\n",
+    ],
+)
+def test_several_runs_in_a_file_are_not_mixed(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, "both.csv", text)
+    with pytest.raises(FitError, match=r"column 'val_loss'; got '.*two - loss"):
+        read_run(path)
+    schedule = ss.hold().resolve(total_steps=100)
+    curve = read_run(path, loss="one - loss", schedule=schedule)
+    assert curve.losses.tolist() == [4.0, 3.5, 3.0]
+
+
+def cooldown(folder: Path) -> Path:
+    """Write a run that branched off at update 300, its first rate read at 400."""
+    listed: list[dict[str, Any]] = [
+        {"step": 300, "lr": "", "loss": 3.2},
+        {"step": 400, "lr": 0.05, "loss": 2.9},
+        {"step": 500, "lr": 0.0, "loss": 2.8},
+    ]
+    return write(folder, "probe.csv", csv_of(listed))
+
+
+def test_a_branched_run_has_the_rates_of_the_run_it_branched_off(
+    tmp_path: Path,
+) -> None:
+    trunk: list[dict[str, Any]] = [
+        {"step": t, "lr": 0.1, "loss": 4 - t / 1000} for t in range(0, 800, 100)
+    ]
+    low = [row | {"lr": 0.01} for row in trunk]
+    high = [row | {"lr": 0.3} for row in trunk]
+    paths = [
+        write(tmp_path, f"{name}.csv", csv_of(listed))
+        for name, listed in (("low", low), ("high", high), ("trunk", trunk))
+    ]
+    curve = read_runs([*paths[:2], cooldown(tmp_path), paths[2]])[2]
+    assert curve.rates[[0, 299, 300, 350, 400, 500]] == pytest.approx(
+        [0.1, 0.1, 0.1, 0.075, 0.05, 0.0]
+    )
+    assert curve.repairs == ("its rates before update 300 are those of trunk.csv",)
+
+
+def test_a_branched_run_without_the_run_it_branched_off(tmp_path: Path) -> None:
+    probe = cooldown(tmp_path)
+    with pytest.raises(FitError, match=r"known from update 0.*no other run.*branched"):
+        read_run(probe)
+    early = [row | {"step": row["step"] // 2} for row in rows()]
+    short = write(tmp_path, "short.csv", csv_of(early))
+    with pytest.raises(FitError, match=r"no other run that reaches it"):
+        read_runs([short, probe])
+    lower = write(tmp_path, "lower.csv", csv_of(rows()))
+    with pytest.raises(FitError, match=r"other rates there"):
+        read_runs([lower, probe])
+    schedule = (0.1 * ss.linear()).resolve(total_steps=500)
+    assert read_run(probe, schedule=schedule).rates[0] == 0.1
+
+
+def test_a_begin_without_rates_is_filled_in_and_said(tmp_path: Path) -> None:
+    curve = read_run(write(tmp_path, "run.csv", csv_of(rows())))
+    assert curve.rates[0] == 1e-3
+    assert curve.repairs == (
+        "no rate was logged before update 100; that of this update was taken",
+    )
+    whole = csv_of([{"step": 0, "lr": 0.0, "loss": 9.0}, *rows()])
+    curve = read_run(write(tmp_path, "whole.csv", whole))
+    assert curve.rates[50] == pytest.approx(5e-4)
+    assert curve.repairs == ()
+
+
+def test_schedules_are_one_for_each_run(tmp_path: Path) -> None:
+    path = write(tmp_path, "run.csv", csv_of([{"step": 5, "loss": 1.0}]))
+    one = (0.1 * ss.linear()).resolve(total_steps=10)
+    two = (0.2 * ss.linear()).resolve(total_steps=10)
+    curves = read_runs([path, path], schedules=[one, two])
+    assert [curve.rates[0] for curve in curves] == [0.1, 0.2]
+    with pytest.raises(FitError, match=r"one for each run \(unit: runs, 2 of them\)"):
+        read_runs([path, path], schedules=[one])
+
+
 def test_rates_from_a_schedule(tmp_path: Path) -> None:
     path = write(tmp_path, "run.csv", csv_of([{"step": 5, "loss": 1.0}] * 1))
     schedule = (0.1 * ss.linear()).resolve(total_steps=10)
@@ -120,6 +205,14 @@ def test_validation_and_training_are_not_mixed(tmp_path: Path) -> None:
         read_run(path)
     curve = read_run(path, loss="val_loss")
     assert curve.losses == pytest.approx(np.array(LOSSES) + 0.1)
+
+
+def test_runs_of_two_kinds_of_loss_are_not_mixed(tmp_path: Path) -> None:
+    trained = write(tmp_path, "trained.csv", csv_of(rows()))
+    valid = write(tmp_path, "valid.csv", csv_of(rows()).replace("loss", "eval_loss"))
+    with pytest.raises(FitError, match=r"valid\.csv\.losses must be of one kind"):
+        read_runs([trained, valid])
+    assert len(read_runs([valid, valid])) == 2
 
 
 def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:

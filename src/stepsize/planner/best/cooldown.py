@@ -81,9 +81,9 @@ def cooldown_advice(
     ahead = max(1, now // 50)
     for share in SHARES:
         updates = max(2, round(share * now))
-        curve = _with(made, 0, updates, shape)
+        curve = continued(made, 0, updates, shape)
         mean, low, high = (float(x[0]) for x in law.predict(curve, [len(curve)]))
-        later = _with(made, ahead, updates, shape)
+        later = continued(made, ahead, updates, shape)
         worth = (mean - float(law.loss(later, [len(later)])[0])) / ahead
         starts.append(Start(updates, mean, low, high, worth))
     best: tuple[int, float] | None = None
@@ -93,7 +93,7 @@ def cooldown_advice(
             raise FitError(describe("cooldown_advice.total_steps", rule, total_steps))
         left = total_steps - now
         for held in np.unique(np.linspace(0, left - 2, 40).astype(int)):
-            curve = _with(made, int(held), left - int(held), shape)
+            curve = continued(made, int(held), left - int(held), shape)
             loss = float(law.loss(curve, [len(curve)])[0])
             if best is None or loss < best[1]:
                 best = (now + int(held), loss)
@@ -106,8 +106,15 @@ def cooldown_advice(
     )
 
 
-def _with(made: Floats, held: int, updates: int, shape: str) -> Floats:
-    """Return the run held for a while, then cooled down."""
+def continued(made: Floats, held: int, updates: int, shape: str) -> Floats:
+    """Return the rates of a run held for a while, then cooled down to 0.
+
+    Args:
+        made: Rates so far, shape (T,).
+        held: Updates at the last of them.
+        updates: Length of the cooldown.
+        shape: Of the cooldown.
+    """
     last = float(made[-1])
     fall = np.array((last * decay(updates, shape=shape)).resolve().block(0, updates))
     return np.concatenate([made, np.full(held, last), fall])

@@ -25,6 +25,8 @@ _PEAKS = 5
 """Peak rates tried between the lowest and the highest."""
 _STARTS = 2
 """Best named schedules that the search begins from."""
+_DIGITS = 4
+"""Of a knot, as a share of the peak."""
 _SIMPLE = 5e-4
 """Deviation, as a share of the peak, below which a knot is left out."""
 
@@ -146,6 +148,8 @@ def optimum(law: EffectiveRate, constraints: Constraints) -> Optimum:
             monotone=constraints.monotone,
             max_slope=constraints.max_slope,
         )
+        if constraints.max_slope is None:  # which rounding would exceed
+            shares = np.maximum(shares.round(_DIGITS), constraints.floor)
         fall = _knots(places, shares, steps - warmup)
         found = _exact(law, "knots", _with_warmup(peak, warmup, fall), steps)
         if found.loss < best.loss:

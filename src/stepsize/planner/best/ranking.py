@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stepsize.errors import FitError, describe
-from stepsize.planner.fitting.fitted import QUANTILE, FittedLaw
+from stepsize.planner.fitting.fitted import PEAK_NOISE, QUANTILE, FittedLaw
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.schedule import ResolvedSchedule, Schedule
 
@@ -69,13 +69,16 @@ def rank(
     )
     if not named:
         raise FitError(describe("rank.schedules", "be at least one", schedules))
-    rows, lengths = [], []
+    rows, lengths, apart = [], [], []
     for name, schedule in named.items():
         rates = rates_of(schedule, name, steps=steps, horizon=horizon)
         rows.append(law.law.jacobian(rates, [len(rates)]))
         lengths.append(len(rates))
+        apart.append(law.apart(rates))
     means = np.concatenate([loss for loss, _ in rows])
     joint = law.joint(np.concatenate([slopes for _, slopes in rows]))
+    shared = PEAK_NOISE * np.array(apart) * means  # alike at one peak
+    joint = joint + np.outer(shared, shared)
     own = law.run_noise * means
     half = QUANTILE * np.sqrt(np.diag(joint) + own**2)
     draws = np.random.default_rng(_SEED).multivariate_normal(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -35,7 +35,7 @@ class Curve:
         name: What messages call the run.
         batch: Samples or tokens of every update, shape (T,), where they are known; a
             law holds for one batch.
-        repairs: What was repaired, a sentence each.
+        repairs: What was repaired, a sentence each; what is given comes first.
 
     Raises:
         FitError: A value is outside its range, or the arrays do not belong together.
@@ -51,7 +51,7 @@ class Curve:
     losses: Any
     name: str = "curve"
     batch: Any = None
-    repairs: tuple[str, ...] = field(default=(), init=False)
+    repairs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check, sort and thin out."""
@@ -61,7 +61,7 @@ class Curve:
             rule = f"reach the last step, {steps[-1]} (unit: updates)"
             hint = "give the rate of every update, not only of those that were logged"
             raise FitError(describe(f"{self.name}.rates", rule, len(rates), hint=hint))
-        repairs = []
+        repairs = list(self.repairs)
         if (np.diff(steps) < 0).any():
             order = np.argsort(steps, kind="stable")
             steps, losses = steps[order], losses[order]
@@ -91,14 +91,15 @@ class Curve:
             steps=self.steps[kept],
             losses=self.losses[kept],
             name=self.name,
+            repairs=self.repairs,
         )
 
 
 def _points(steps: Any, losses: Any, owner: str) -> tuple[Ints, Floats]:
     """Return steps and losses of equal length; nothing is sorted yet."""
     try:
-        where = np.array(steps, dtype=np.float64)
-        what = np.array(losses, dtype=np.float64)
+        where = np.asarray(steps, dtype=np.float64)
+        what = np.asarray(losses, dtype=np.float64).copy()
     except (TypeError, ValueError) as error:
         rule = "be arrays of numbers"
         raise FitError(describe(f"{owner}.steps and losses", rule, steps)) from error

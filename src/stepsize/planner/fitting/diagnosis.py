@@ -13,6 +13,8 @@ from stepsize.planner.laws.law import Floats
 
 _DECAYED = 0.5
 """Share of the peak below which a rate counts as decayed."""
+_SAME = 1.05
+"""Factor between two peaks that count as one."""
 _POOR = 2.0
 _FAR = 2.0
 """Factor on horizon or peak from which a prediction is an extrapolation."""
@@ -36,7 +38,7 @@ def of_fit(curves: Sequence[Curve], found: Posterior) -> tuple[str, ...]:
             "off one short cooldown, over 5 to 10 % of the steps so far"
         )
     peaks = {float(curve.rates.max()) for curve in curves}
-    if max(peaks) < 1.05 * min(peaks):
+    if max(peaks) < _SAME * min(peaks):
         said.append(
             f"one peak rate seen, {max(peaks):g}: other peaks are extrapolations"
         )
@@ -60,18 +62,20 @@ def of_fit(curves: Sequence[Curve], found: Posterior) -> tuple[str, ...]:
 
 
 def of_prediction(
-    rates: Floats, last: int, *, peaks: tuple[float, float], horizon: int
+    rates: Floats, last: int, *, peaks: Sequence[float], horizon: int, first: int
 ) -> tuple[str, ...]:
     """Return what sets a prediction apart from what was seen."""
     said = []
+    if last <= first:
+        said.append(f"{last} updates end before the first that was fitted, {first}")
     if last > _FAR * horizon:
         said.append(
             f"{last} updates are {last / horizon:.1f} times the longest run seen"
         )
     peak = float(rates.max())
-    low, high = peaks
-    if not low / 1.05 <= peak <= high * 1.05:
-        said.append(f"a peak of {peak:g} was not seen ({low:g} to {high:g} was)")
+    if not any(seen / _SAME <= peak <= seen * _SAME for seen in peaks):
+        listed = ", ".join(f"{seen:g}" for seen in peaks)
+        said.append(f"a peak of {peak:g} was not seen (seen: {listed})")
     end = warmup_end(rates)
     rest = rates[end:last]
     if len(rest) and (rest - np.minimum.accumulate(rest)).max() > 0.05 * peak:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from stepsize.errors import FitError, describe
 from stepsize.planner.fitting import diagnosis, priors
@@ -85,7 +85,7 @@ def fit(
         covariance=found.covariance,
         misfit=max(1.0, found.misfit) * 4.0**found.widened,
         run_noise=math.hypot(RUN_NOISE, max(one.noise for one in screened)),
-        peaks=(min(peaks), max(peaks)),
+        peaks=tuple(sorted(set(peaks))),
         horizon=max(int(curve.steps[-1]) for curve in curves),
         warmup=max(warmups),
         shortest_warmup=min(warmups),
@@ -105,7 +105,8 @@ def _first(curve: Curve, used: Screened) -> int:
 
 
 def _checked(curves: Sequence[Curve]) -> list[Curve]:
-    given = [curves] if isinstance(curves, Curve) else list(curves)
+    given = [curves] if isinstance(curves, Curve) else curves
+    given = list(given) if isinstance(given, Iterable) else []
     if not given or not all(isinstance(one, Curve) for one in given):
         rule = "be a list of Curve, at least one"
         raise FitError(describe("fit.curves", rule, curves))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
@@ -26,6 +27,9 @@ SHRINK = 0.75
 RUN_NOISE = 0.0008
 """relative deviation of a run from what its law says: both so that intervals cover nine
 of ten on the recorded runs (`python -m benchmarks.laws calibration`)."""
+PEAK_NOISE = 0.004
+"""Relative deviation of a run at an unseen peak rate, for each factor of e that this is
+off the nearest one seen; set so, on the recorded runs, too."""
 VERSION = 1
 
 
@@ -55,7 +59,7 @@ class FittedLaw:
             of the residuals in units of what was assumed, times 4 for each time that
             the prior had to be made twice as wide.
         run_noise: Relative deviation of what one more run reads from its law.
-        peaks: Lowest and highest peak rate seen. Unit: lr.
+        peaks: Peak rates seen, rising. Unit: lr.
         horizon: Longest run seen. Unit: updates.
         warmup: Longest warmup seen. Unit: updates.
         shortest_warmup: Shortest. Unit: updates.
@@ -69,7 +73,7 @@ class FittedLaw:
     covariance: Floats
     misfit: float
     run_noise: float
-    peaks: tuple[float, float]
+    peaks: tuple[float, ...]
     horizon: int
     warmup: int
     shortest_warmup: int
@@ -85,7 +89,8 @@ class FittedLaw:
     def predict(self, rates: Any, steps: Any) -> Prediction:
         """Return the loss curve of any schedule, with 90 % intervals.
 
-        Intervals are for what one more run would read, its seed included.
+        Intervals are for what one more run would read, its seed included, and wider
+        the farther its peak is from those seen.
 
         Args:
             rates: Rate of every update, float array, shape (T,). Unit: lr; >= 0.
@@ -98,7 +103,7 @@ class FittedLaw:
             FitError: A value is outside its range.
         """
         loss, slopes = self.law.jacobian(rates, steps)
-        own = self.run_noise
+        own = np.hypot(self.run_noise, PEAK_NOISE * self.apart(rates))
         half = QUANTILE * np.sqrt(self._variance(slopes) + (own * loss) ** 2)
         return Prediction(loss, loss - half, loss + half)
 
@@ -106,11 +111,20 @@ class FittedLaw:
         """Return what sets a schedule apart from the runs seen, a sentence each."""
         array = check_rates(rates, "FittedLaw.doubts")
         return diagnosis.of_prediction(
-            array, len(array), peaks=self.peaks, horizon=self.horizon
+            array,
+            len(array),
+            peaks=self.peaks,
+            horizon=self.horizon,
+            first=self.first,
         )
 
+    def apart(self, rates: Any) -> float:
+        """Return how far the peak of a run is from the nearest seen: |ln ratio|."""
+        peak = float(check_rates(rates, "FittedLaw.apart").max())
+        return min(abs(math.log(peak / seen)) for seen in self.peaks)
+
     def joint(self, slopes: Floats) -> Floats:
-        """Return the covariance of several losses, without the noise of runs.
+        """Return the covariance of several losses, without the noise of runs and peaks.
 
         Args:
             slopes: Derivatives by `theta`, shape (n, 12).
@@ -188,7 +202,7 @@ class FittedLaw:
 
         constraints = Constraints(
             steps=steps,
-            peak_lr=self.peaks if peak_lr is None else peak_lr,
+            peak_lr=(self.peaks[0], self.peaks[-1]) if peak_lr is None else peak_lr,
             warmup=self.shortest_warmup if warmup is None else warmup,
             floor=floor,
             monotone=monotone,
@@ -250,7 +264,7 @@ class FittedLaw:
                 covariance=np.array(plain["covariance"], dtype=np.float64),
                 misfit=float(plain["misfit"]),
                 run_noise=float(plain["run_noise"]),
-                peaks=(float(plain["peaks"][0]), float(plain["peaks"][1])),
+                peaks=tuple(float(one) for one in plain["peaks"]),
                 horizon=int(plain["horizon"]),
                 warmup=int(plain["warmup"]),
                 shortest_warmup=int(plain["shortest_warmup"]),
@@ -270,7 +284,7 @@ class FittedLaw:
         law = self.law
         lines = [
             f"loss floor {law.floor * law.scale:.4g}, seen {self.horizon} updates at "
-            f"peaks {self.peaks[0]:g} to {self.peaks[1]:g}"
+            f"peaks {self.peaks[0]:g} to {self.peaks[-1]:g}"
         ]
         lines += [f"note: {one}" for one in self.diagnosis]
         return "\n".join(lines)

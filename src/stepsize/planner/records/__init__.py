@@ -1,5 +1,5 @@
 """Recorded runs from ledgers and files: CSV, JSON, JSON lines, TensorBoard."""
 
-from stepsize.planner.records.reading import read_run
+from stepsize.planner.records.reading import read_run, read_runs
 
-__all__ = ["read_run"]
+__all__ = ["read_run", "read_runs"]

@@ -35,7 +35,6 @@ VALIDATION = (
     "test_loss",
 )
 TRAINING = ("loss", "train_loss", "training_loss", "train/loss")
-GRADIENT_NORMS = ("grad_norm", "gradient_norm", "train/grad_norm")
 
 Column = list[float | None]
 """Values in the order of the rows; None where a row has none."""
@@ -100,6 +99,14 @@ def points(
         [what for _, what in rated],
         name,
     )
+
+
+def kind_of(loss: str) -> str | None:
+    """Return "validation" or "training" by a column's usual name; None: another."""
+    name = loss.lower()
+    if name in VALIDATION:
+        return "validation"
+    return "training" if name in TRAINING else None
 
 
 def _loss(table: Mapping[str, Column], named: str | None, owner: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,22 +50,43 @@ def _of_csv(text: str, path: Path) -> dict[str, Column]:
         rule = "be CSV with a header and at least one row"
         raise FitError(describe(str(path), rule, f"{len(rows)} rows"))
     header = [name.strip() for name in rows[0]]
-    # W&B writes "name of run - metric", with a column each for its extremes
-    names = [_short(name) for name in header]
     wrong = [at for at, row in enumerate(rows[1:], 2) if len(row) != len(header)]
     if wrong:
         rule = f"have {len(header)} fields a row; row {wrong[0]} has not"
         raise FitError(describe(str(path), rule, len(rows[wrong[0] - 1])))
+    if {"key", "value", "step"} <= set(header):
+        return _of_metrics([dict(zip(header, row, strict=True)) for row in rows[1:]])
     return {
         name: [_number(row[at]) for row in rows[1:]]
-        for at, name in enumerate(names)
-        if name not in names[:at]
+        for at, name in enumerate(_without_run(header))
     }
 
 
-def _short(name: str) -> str:
-    last = name.rpartition(" - ")[2]
-    return name if last.endswith(("__MIN", "__MAX")) else last
+def _of_metrics(rows: Sequence[Mapping[str, str]]) -> dict[str, Column]:
+    """Return MLflow's rows as columns; those of several runs are kept apart."""
+    several = len({row.get("run_id") for row in rows}) > 1
+    return _columns(
+        {
+            "step": _number(row["step"]),
+            f"{row['run_id']} - {row['key']}" if several else row["key"]: _number(
+                row["value"]
+            ),
+        }
+        for row in rows
+    )
+
+
+def _without_run(header: Sequence[str]) -> list[str]:
+    """Return W&B's "name of run - metric" without the run, if there is only one.
+
+    It writes columns for the metric's extremes, too, which keep their whole names.
+    """
+    short = [name.rpartition(" - ")[2] for name in header]
+    kept = [name.endswith(("__MIN", "__MAX")) for name in short]
+    return [
+        name if kept[at] or short.count(short[at]) > 1 else short[at]
+        for at, name in enumerate(header)
+    ]
 
 
 def _number(text: str) -> float | None:
