@@ -2,7 +2,7 @@
 
 What was killed and is started again goes on where it was: finished runs are kept in the
 store. `--speed` measures the engines, `--pages` writes the pages from the results that
-are there, and trains nothing.
+are there, and trains nothing but the model that `finetune` starts from.
 """
 
 from __future__ import annotations

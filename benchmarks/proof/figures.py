@@ -75,9 +75,9 @@ def _grid(figure: Figure, axes: Any, comparison: Comparison) -> None:
     axes.tick_params(axis="x", labelsize=7)
     failed = failures(comparison)
     for row, arm in enumerate(comparison.arms):
-        for column in {
-            comparison.lrs.index(run.peak_lr) for run, kind in failed[arm.arm] if kind
-        }:
+        for column in sorted(
+            {comparison.lrs.index(run.peak_lr) for run, kind in failed[arm.arm] if kind}
+        ):
             axes.plot(column, row, "x", color="white", ms=4)
         if arm.chosen_lr is not None:
             column = comparison.lrs.index(arm.chosen_lr)

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.proof.claims import ARMS, LEAST, claims
 from benchmarks.proof.expected import Check, checks
-from benchmarks.proof.tasks import FULL, SEEDS, SELECT_SEEDS
+from benchmarks.proof.tasks import FULL, SEEDS, SELECT_SEEDS, Task
 from stepsize.proof import Comparison, workloads
 from stepsize.proof.results import ArmSummary
 from stepsize.proof.statistics import Estimate
@@ -88,7 +88,7 @@ def page(
     return "\n".join(parts)
 
 
-def _words(task: Any) -> str:
+def _words(task: Task) -> str:
     length = f" at {task.total_steps} updates" if task.total_steps else ""
     return f"`{task.name}`: {task.workload}{length}"
 
@@ -360,8 +360,8 @@ def _estimate(found: Estimate | None, comparison: Comparison, *, sign: str = "")
     return mean if half is None else f"{mean} ± {_number(half, comparison)}"
 
 
-def _mean(found: Estimate | None, comparison: Comparison, *, sign: str = "") -> str:
-    return "-" if found is None else _number(found.mean, comparison, sign=sign)
+def _mean(found: Estimate | None, comparison: Comparison) -> str:
+    return "-" if found is None else _number(found.mean, comparison)
 
 
 def _number(value: float, comparison: Comparison, *, sign: str = "") -> str:

@@ -141,14 +141,3 @@ def test_files_of_others_are_not_overwritten(run: Run) -> None:
     assert "'report.html' exists here and was not written by stepsize" in err
     assert "--report FILE" in err
     assert Path("report.html").read_text() == "<p>my thesis</p>"
-
-
-def test_a_missing_package_is_said_before_anything_is_trained(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "plotly", None)
-    code, _, err = run("compare", "digits")
-    assert code == 1
-    assert err == (
-        "error: the report needs plotly.\nhint:  pip install 'stepsize[proof]'\n"
-    )

@@ -28,8 +28,8 @@ def compare(  # noqa: PLR0917 - typer calls it by name
         str,
         typer.Argument(
             metavar="NAME_OR_SCRIPT",
-            help="A workload (digits, mnist5k, charlm) or your function as "
-            "my_script.py:train.",
+            help="A workload (digits, mnist5k, letters, diamonds, finetune, charlm, "
+            "kjv, fashion_resnet, fashion_cnn) or your function as my_script.py:train.",
         ),
     ],
     schedule_texts: Annotated[
@@ -37,9 +37,11 @@ def compare(  # noqa: PLR0917 - typer calls it by name
         typer.Option(
             "--schedules",
             metavar="NAME[=EXPRESSION],...",
-            help="Arms beside the constant: constant, warmup_cosine, warmup_linear, "
-            "wsd, one_cycle, step, or your own as 'long=warmup(\"20%\") >> cosine()'. "
-            "May be repeated. Default: all named.",
+            help="Arms beside the constant: warmup_cosine, warmup_linear, wsd, "
+            "one_cycle, step (these are the default), constant_ema, exponential, "
+            "polynomial, cosine, restarts2, restarts3, plateau; all for every one of "
+            "them; the optimizers schedule_free, prodigy, dadapt, momo; or your own as "
+            "'long=warmup(\"20%\") >> cosine()'. May be repeated.",
         ),
     ] = None,
     total_steps: Annotated[
@@ -148,6 +150,7 @@ def compare(  # noqa: PLR0917 - typer calls it by name
     from stepsize.cli.running import Screen
     from stepsize.proof import ComparisonInterrupted
     from stepsize.proof import compare as run_comparison
+    from stepsize.proof.report.legend import costs
 
     screen = Screen()
     try:
@@ -179,4 +182,6 @@ def compare(  # noqa: PLR0917 - typer calls it by name
             screen.say(f"They are in {outputs.save_results([stop.comparison])}")
         raise typer.Exit(130) from stop
     screen.show(comparison)
+    for line in costs(comparison):
+        screen.say(f"\n{line}")
     screen.say_where(*outputs.save([comparison]))

@@ -4,11 +4,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from stepsize.errors import FrameworkMissingError, ProofError
+from stepsize.errors import ProofError
 
 if TYPE_CHECKING:
     from stepsize.proof.results import Comparison, Results
@@ -33,12 +32,7 @@ class Outputs:
         Raises:
             ProofError: A folder is missing or read-only, a name is a folder, or a
                 file of the default name exists that stepsize has not written.
-            FrameworkMissingError: plotly, which the report needs, is not installed.
         """
-        if find_spec("plotly") is None:
-            raise FrameworkMissingError(
-                "the report needs plotly. hint: pip install 'stepsize[proof]'"
-            )
         for path in (results, report):
             if path is not None:
                 _check_writable(path)

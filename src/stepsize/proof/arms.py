@@ -244,10 +244,15 @@ def _read(
 
 def _words(policy: Policy) -> str:
     """Write a policy without the fields that have their default."""
+    try:
+        usual: object = type(policy)()
+    except TypeError:  # it has fields without a default
+        usual = None
     named = [
         f"{field.name}={value!r}"
         for field in fields(policy)  # type: ignore[arg-type]  # all are dataclasses
-        if (value := getattr(policy, field.name)) not in (field.default, policy.name)
+        if (value := getattr(policy, field.name))
+        not in (getattr(usual, field.name, field.default), policy.name)
     ]
     return f"{type(policy).__name__}({', '.join(named)})"
 

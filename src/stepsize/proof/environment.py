@@ -15,7 +15,6 @@ _PACKAGES = (
     "scikit-learn",
     "mlxtend",
     "joblib",
-    "plotly",
 )
 
 

@@ -111,7 +111,7 @@ def complete_subject(
     vals = [r.val for r in runs if r.status == "finished" and r.val is not None]
     if not vals:
         return subject
-    best = _best_cell(Grid(runs, subject, lrs))
+    best = best_cell(Grid(runs, subject, lrs))
     margin = subject.failed_margin
     floor = subject.floor
     if margin is None and best is not None:
@@ -182,7 +182,7 @@ def summarise(
         rates=rates,
         tests=tests,
         seeds=len(seeds),
-        best=_best_cell(grid),
+        best=best_cell(grid),
         tuning=tuning,
     )
     differences = [
@@ -236,7 +236,7 @@ class _Reading:
 
     def failed(self, runs: Sequence[Run]) -> float | None:
         """Share of runs that failed; None of none, or where a grid has holes."""
-        bad = sum(_failed(run, self.grid.subject, self.best) for run in runs)
+        bad = sum(failed(run, self.grid.subject, self.best) for run in runs)
         return _share(bad, len(runs)) if self.whole_grid else None
 
     def beside(self, name: str, sign: int) -> list[Run]:
@@ -348,7 +348,7 @@ def _relative(
     return (baseline - ours) / baseline if baseline > 0 else None
 
 
-def _best_cell(grid: Grid) -> float | None:
+def best_cell(grid: Grid) -> float | None:
     """Mean validation metric of the best cell of all arms."""
     names = dict.fromkeys(run.arm for run in grid.runs)
     means = [
@@ -359,7 +359,7 @@ def _best_cell(grid: Grid) -> float | None:
     return max(means, key=lambda mean: grid.subject.sign * mean, default=None)
 
 
-def _failed(run: Run, subject: Subject, best: float | None) -> bool:
+def failed(run: Run, subject: Subject, best: float | None) -> bool:
     """Whether a run diverged, raised, or ended worse than the margin allows."""
     if run.val is None or best is None or subject.failed_margin is None:
         return run.status != "finished"

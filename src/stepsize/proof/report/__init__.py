@@ -2,7 +2,8 @@
 
 words.py      numbers as text, the same everywhere
 verdict.py    what follows from a comparison, in sentences
-terminal.py   the table
-figures.py    the charts
-page.py       report.html
+columns.py    the columns of the table; legend.py: what they mean
+terminal.py   the table in a terminal
+page.py       report.html, of section.py for each comparison
+              (forest.py, heat.py, failures.py, curves.py: its figures; tables.py)
 """

@@ -16,8 +16,15 @@ from stepsize.proof.report.words import (
     rate,
     relative_to,
     with_interval,
+    with_percent,
 )
 from stepsize.proof.results import ArmSummary, Comparison
+
+EVERY_COLUMN = 5
+"""The detail at which every column is shown."""
+
+REPEATABLE = 4
+"""The detail without times, so that what a repeat shows is the same to the letter."""
 
 
 @final
@@ -45,8 +52,10 @@ def columns_of(comparison: Comparison, detail: int) -> list[Column]:
 
     Args:
         comparison: What to show.
-        detail: 3 for every column; 2 without the interval at the default rate; 1
-            without error reduction and claim; 0 for the essence.
+        detail: 5 for every column; 4 without times; 3 without when it is as good as
+            the constant and what fails at rates below and above; 2 without the
+            interval at the default rate; 1 without error reduction and claim; 0 for
+            the essence.
     """
     columns = [c for c in _all_columns(comparison, detail) if c.detail <= detail]
     empty = {"", NONE}
@@ -90,6 +99,11 @@ def _all_columns(comparison: Comparison, detail: int) -> list[Column]:
         Column("grid\nmean", lambda arm: number(arm.grid_mean, max(0, places - 1)), 1),
         Column("div-\nerged", lambda arm: percent(arm.diverged)),
         Column("fail-\ned", lambda arm: percent(arm.failed)),
+        Column("failed\nbelow", lambda arm: percent(arm.failed_below), REPEATABLE),
+        Column("failed\nabove", lambda arm: percent(arm.failed_above), REPEATABLE),
+        Column("as good\nafter", _reach, REPEATABLE),
+        Column("time\n±CI", _extra_time, EVERY_COLUMN),
+        Column("source\n±CI", lambda arm: with_interval(arm.retained, places), 1),
         Column(
             "claim",
             lambda arm: claim(arm.outcome),
@@ -97,3 +111,21 @@ def _all_columns(comparison: Comparison, detail: int) -> list[Column]:
             is_text=True,
         ),
     ]
+
+
+def _reach(arm: ArmSummary) -> str:
+    """Write when an arm is as good as the constant: "56 %", "52 % (3 never)"."""
+    if arm.reach is None:
+        return NONE
+    if arm.reach.share is None:
+        return "never"
+    share = percent(arm.reach.share)
+    return f"{share} ({arm.reach.never} never)" if arm.reach.never else share
+
+
+def _extra_time(arm: ArmSummary) -> str:
+    if arm.cost is None:
+        return NONE
+    if arm.cost.extra is None:
+        return f"{1e3 * arm.cost.seconds:.3g} ms"
+    return with_percent(arm.cost.extra)

@@ -52,6 +52,7 @@ def legend(comparison: Comparison) -> list[str]:
         )
         if subject.default_lr is None:
             lines.append("Give --default-lr to compare at an untuned rate too.")
+    lines += _further_columns(comparison)
     if any(arm.at_edge for arm in comparison.arms):
         lines.append("* at the edge of the grid: the best rate may lie outside.")
     if any(name(arm) != arm.arm for arm in comparison.arms):
@@ -61,6 +62,37 @@ def legend(comparison: Comparison) -> list[str]:
             "Your function returns test from every run; only that of the chosen rate "
             "is read and stored."
         )
+    return lines
+
+
+def _further_columns(comparison: Comparison) -> list[str]:
+    """Explain the columns that only some comparisons have, and what arms come with."""
+    arms, lines = comparison.arms, []
+    words = [
+        word
+        for known, word in (
+            (
+                any(arm.failed_above is not None for arm in arms),
+                "failed below, above: at rates below and above the constant's best",
+            ),
+            (
+                any(arm.reach is not None for arm in arms),
+                "as good after: share of the budget until validation is as good as "
+                "the constant's in the end, and for how many seeds it never is",
+            ),
+            (
+                any(arm.retained is not None for arm in arms),
+                "source: the metric afterwards on the test split of what the model "
+                "was trained on before",
+            ),
+        )
+        if known
+    ]
+    if words:
+        lines.append(f"{'; '.join(words)}.".capitalize())
+    besides = [f"{arm.arm}: {arm.besides}" for arm in arms if arm.besides]
+    if besides:
+        lines.append(f"{'; '.join(besides)}.")
     return lines
 
 
@@ -76,8 +108,8 @@ def costs(comparison: Comparison) -> list[str]:
     seconds = constant[0].cost.seconds
     return [
         f"An update takes {1e3 * seconds:.3g} ms with the constant (median); with the "
-        f"others it takes more by (95 % interval): {', '.join(words)}. Less than a few "
-        "percent is noise."
+        f"others it takes more by (time, 95 % interval): {', '.join(words)}. Less than "
+        "a few percent is noise."
     ]
 
 

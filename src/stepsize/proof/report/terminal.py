@@ -8,7 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from stepsize.proof.report.columns import columns_of
+from stepsize.proof.report.columns import REPEATABLE, columns_of
 from stepsize.proof.report.legend import legend, setting
 from stepsize.proof.results import Comparison
 
@@ -16,7 +16,7 @@ _STYLES = {"better": "green", "worse": "red"}
 
 
 def show(comparison: Comparison, console: Console) -> None:
-    """Print heading, table, legend and verdict."""
+    """Print heading, table, legend and verdict; no times, which no repeat has again."""
     subject = comparison.subject
     console.print(Text(subject.name, style="bold"), Text(setting(comparison)))
     for detail in ("data", "model"):
@@ -34,7 +34,9 @@ def fitting_table(comparison: Comparison, console: Console) -> Table:
     """Return the table with as many columns as fit; numbers are never cut."""
     unbounded = console.options.update(width=10_000)
     tables = [
-        table(comparison, detail, gap) for detail in (3, 2, 1, 0) for gap in (2, 1)
+        table(comparison, detail, gap)
+        for detail in range(REPEATABLE, -1, -1)
+        for gap in (2, 1)
     ]
     for found in tables:
         found.width = Measurement.get(console, unbounded, found).maximum
@@ -48,8 +50,7 @@ def table(comparison: Comparison, detail: int, gap: int = 2) -> Table:
 
     Args:
         comparison: What to show.
-        detail: 3 for every column; 2 without the interval at the default rate; 1
-            without error reduction and claim, about 80 columns; 0 for the essence.
+        detail: As for `columns_of`; 1 is about 80 columns wide.
         gap: Spaces between columns, 1 or 2.
     """
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, gap - 1, 0, 0), pad_edge=False)

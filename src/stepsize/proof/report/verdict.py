@@ -3,6 +3,8 @@
 Each comparison has its own verdict; nothing is averaged over workloads.
 """
 
+from collections.abc import Sequence
+
 from stepsize.proof.report.words import (
     count,
     decimals,
@@ -14,8 +16,11 @@ from stepsize.proof.report.words import (
     rate,
     relative_to,
 )
-from stepsize.proof.results import ArmSummary, Comparison
+from stepsize.proof.results import ArmSummary, Comparison, Reach
 from stepsize.proof.statistics import Estimate
+
+_FEW = 3
+"""Up to this many arms each have their numbers in a sentence; of more, the ends."""
 
 
 def verdict(comparison: Comparison) -> tuple[str, ...]:
@@ -52,10 +57,12 @@ def _answer(
         return f"Only {baseline} was trained: name schedules to compare it with."
     better = [arm for arm in others if arm.outcome == "better"]
     if better:
-        gains = [f"{arm.arm} {_difference(comparison, arm)}" for arm in better]
         verb = "helps" if len(better) == 1 else "help"
-        names = listing([arm.arm for arm in better])
-        return f"{names} {verb} here, against {baseline}: {'; '.join(gains)}."
+        who = _named(better)
+        if len(better) == len(others) > _FEW:
+            who = f"All {len(others)} schedules"
+        gains = _differences(comparison, better)
+        return f"{who} {verb} here, against {baseline}: {gains}."
     claimed = [arm for arm in others if arm.outcome != "no claim"]
     if not claimed:
         why = next(
@@ -82,8 +89,8 @@ def _losses(comparison: Comparison, others: tuple[ArmSummary, ...]) -> list[str]
     worse = [arm for arm in others if arm.outcome == "worse"]
     if not worse:
         return []
-    losses = [f"{arm.arm} {_difference(comparison, arm)}" for arm in worse]
-    return [f"Worse than the tuned constant: {'; '.join(losses)}."]
+    who = f"{_named(worse)}: " if len(worse) > _FEW else ""
+    return [f"Worse than the tuned constant: {who}{_differences(comparison, worse)}."]
 
 
 def _near_misses(comparison: Comparison, others: tuple[ArmSummary, ...]) -> list[str]:
@@ -128,7 +135,15 @@ def _failures(comparison: Comparison) -> list[str]:
     known = [arm for arm in comparison.arms if arm.failed_above is not None]
     if len({arm.failed_above for arm in known}) < 2:  # noqa: PLR2004 - a difference
         return []
-    shares = listing([f"{arm.arm} {percent(arm.failed_above)}" for arm in known])
+    alike: dict[str, list[str]] = {}
+    for arm in sorted(known, key=lambda arm: -(arm.failed_above or 0.0)):
+        alike.setdefault(percent(arm.failed_above), []).append(arm.arm)
+    if len(known) > _FEW:
+        shares = "; ".join(
+            f"{share} of {listing(arms)}" for share, arms in alike.items()
+        )
+    else:
+        shares = listing([f"{arm.arm} {percent(arm.failed_above)}" for arm in known])
     best = rate(comparison.arms[0].chosen_lr)
     return [f"Failed at rates above {best}, the constant's best: {shares}."]
 
@@ -138,15 +153,42 @@ def _reach(comparison: Comparison) -> list[str]:
     known = [(arm.arm, arm.reach) for arm in comparison.arms[1:] if arm.reach]
     if not known:
         return []
-    words = [
-        f"{arm} {'never' if found.share is None else percent(found.share)}"
-        + (f" (never for {found.never} of {found.n} seeds)" if found.never else "")
-        for arm, found in known
-    ]
+    if len(known) > _FEW:
+        said = _range_of_reaches(known)
+    else:
+        said = ", ".join(_reached(arm, found) for arm, found in known)
     return [
         "Share of the budget until validation is as good as the constant's in the "
-        f"end: {', '.join(words)}."
+        f"end: {said}."
     ]
+
+
+def _reached(arm: str, found: Reach) -> str:
+    """Word one arm: "wsd 75 %", "step 54 % (never for 1 of 8 seeds)"."""
+    if found.share is None:
+        return f"{arm} never"
+    never = f" (never for {found.never} of {found.n} seeds)" if found.never else ""
+    return f"{arm} {percent(found.share)}{never}"
+
+
+def _range_of_reaches(known: list[tuple[str, Reach]]) -> str:
+    """Word the soonest and the latest arm, and where some seeds never get there."""
+    always = sorted(
+        (found.share, arm)
+        for arm, found in known
+        if found.share is not None and not found.never
+    )
+    ends = [f"{percent(share)} ({arm})" for share, arm in always]
+    never = [arm for arm, found in known if found.share is None]
+    partly = [arm for arm, found in known if found.share is not None and found.never]
+    words = [
+        f"from {ends[0]} to {ends[-1]}"
+        if len(ends) > 1
+        else "".join(ends) or "no schedule gets there with every seed",
+        f"not with every seed: {listing(partly)}" if partly and always else "",
+        f"never: {listing(never)}" if never else "",
+    ]
+    return "; ".join(word for word in words if word)
 
 
 def _bootstrap(comparison: Comparison) -> list[str]:
@@ -211,9 +253,30 @@ def _caveats(comparison: Comparison) -> list[str]:
     if errors:
         said.append(
             f"{count(errors, 'run')} of {len(comparison.runs)} raised or returned the "
-            "wrong thing; the reasons are in results.json."
+            "wrong thing; the report and results.json have the reasons."
         )
     return said
+
+
+def _by_size(arms: Sequence[ArmSummary]) -> list[ArmSummary]:
+    """Sort arms of one outcome, the largest difference first."""
+    return sorted(arms, key=lambda arm: -abs(_mean(arm.difference)))
+
+
+def _named(arms: Sequence[ArmSummary]) -> str:
+    ordered = _by_size(arms) if len(arms) > _FEW else arms
+    return listing([arm.arm for arm in ordered])
+
+
+def _differences(comparison: Comparison, arms: Sequence[ArmSummary]) -> str:
+    """Word the differences of arms: each, or of many the largest and the smallest."""
+    if len(arms) <= _FEW:
+        return "; ".join(f"{arm.arm} {_difference(comparison, arm)}" for arm in arms)
+    ordered = _by_size(arms)
+    most, least = (
+        f"{arm.arm} {_difference(comparison, arm)}" for arm in (ordered[0], ordered[-1])
+    )
+    return f"from {most} to {least}"
 
 
 def _difference(comparison: Comparison, arm: ArmSummary) -> str:
