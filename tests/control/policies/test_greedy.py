@@ -168,6 +168,12 @@ def test_observe_is_pure_and_bounded(
     assert all(0.01 * 0.999 <= rate <= 0.5 * 1.001 for rate in plain.rates)
 
 
+def test_one_huge_value_is_forgotten(feed: Feed) -> None:
+    policy = Greedy(patience=3, average=2, nan="bad")
+    huge = feed(policy, [1.7e308, 1.7e308, *[1.0] * 30], strict=True)
+    assert huge.at == feed(policy, [9.0, 9.0, *[1.0] * 30], strict=True).at
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

@@ -130,7 +130,6 @@ class Greedy:
             "product": 1.0,
             "resets": self.reset_after,
             "recent": [],
-            "total": 0.0,
         }
 
     def observe(self, state: State, observation: Observation) -> Decision:
@@ -196,10 +195,10 @@ class Greedy:
         return built_from(cls, plain)
 
     def _averaged(self, state: State, value: float) -> tuple[State, float]:
-        recent, total = [*state["recent"], value], state["total"] + value
-        if len(recent) > self.average:
-            total -= recent.pop(0)
-        return {**state, "recent": recent, "total": total}, total / len(recent)
+        recent = [*state["recent"], value][-self.average :]
+        # Divided first, and summed anew: one huge value neither overflows nor leaves
+        # its rounding behind.
+        return {**state, "recent": recent}, math.fsum(v / len(recent) for v in recent)
 
     def _change(
         self, state: State, observation: Observation, wanted: float, what: str
