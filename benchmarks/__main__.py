@@ -21,6 +21,8 @@ PARTS = (
     "overhead",
     "find_overhead",
     "guard",
+    "ledger",
+    "adapters",
 )
 
 

@@ -1,6 +1,7 @@
 """Commands over recorded runs: runs, audit, verify, replay, report."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -19,6 +20,7 @@ from tests.ledger.recorded import run as started
 
 from stepsize.cli import steer
 from stepsize.control import Event
+from stepsize.ledger.bounds import load_bounds
 from stepsize.ledger.records import (
     Advice,
     Answer,
@@ -29,6 +31,7 @@ from stepsize.ledger.records import (
     Finder,
     Metric,
     Note,
+    Run,
 )
 from stepsize.schedules.horizon import Horizon
 
@@ -139,6 +142,10 @@ def test_texts_of_others_stay_texts(run: Terminal) -> None:
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 4
     assert "default-src 'none'" in page
+    assert run("audit", "seven", "--record", "--html", "record.html")[0] == 0
+    page = Path("record.html").read_text()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 4
     for option in ("--markdown", "--record"):
         code, out, _ = run("audit", "seven", option, "--all")
         assert code == 0
@@ -168,6 +175,13 @@ def test_the_training_record_names_what_it_supports(run: Terminal) -> None:
     assert "scale(factor=0.5, over=0) (rate" in out
     assert "failed: MemoryError" in out
     assert "nothing is wrong" in out
+    code, page, _ = run("audit", "seven", "--record", "--html", "page.html")
+    assert (code, page) == (0, "")
+    page = Path("page.html").read_text()
+    for line in out.splitlines():
+        if line.startswith("- "):
+            said = html.unescape(line.removeprefix("- ").replace("\\", ""))
+            assert f"<li>{html.escape(said)}</li>" in page
 
 
 def test_verify(run: Terminal) -> None:
@@ -260,6 +274,19 @@ def test_an_unreadable_run_is_left_out_and_told(run: Terminal) -> None:
     assert err.endswith("1 runs cannot be read, and are left out\n")
 
 
+def test_a_run_of_which_only_a_note_is_known(run: Terminal) -> None:
+    written(Path("seven"), *now([Note(text="it waits for a machine")]))
+    for words in (["audit"], ["audit", "--record"], ["verify"]):
+        assert run(words[0], "seven", *words[1:])[0] == 0
+    assert "it waits for a machine" in run("audit", "seven", "--all")[1]
+    assert json.loads(run("runs", "--json")[1])[0]["update"] == 0
+    assert json.loads(run("report", "--json")[1])["runs"] == 1
+    code, _, err = run("replay", "seven")
+    assert (code, "run must have a spec" in err) == (1, True)
+    assert run("steer", "seven", "stop", "--preview")[0] == 0
+    assert "run must have a spec" in run("steer", "seven", "hold", "--preview")[2]
+
+
 class TestSteer:
     """The command alone; with a training: tests/adapters/torch/test_remote.py."""
 
@@ -273,6 +300,16 @@ class TestSteer:
         assert rows[-2][2] == "0"
         assert err == "the run is at update 30; it ends at 100 now, then 65\n"
         assert len(list(store.read())) == 33
+
+    def test_what_the_bounds_say_is_shown_too(self, run: Terminal) -> None:
+        folder = Path("seven")
+        folder.mkdir()
+        (folder / "steering.yaml").write_text("verbs: [hold]\nreason: false\n")
+        digest = load_bounds(folder / "steering.yaml").sha256()
+        written(folder, Run.here("seven", bounds=digest), *steered()[1:])
+        _, _, err = run("steer", "seven", "scale", "0.5", "--preview")
+        assert err.endswith("the training will refuse it: scale is not among hold\n")
+        assert "refuse" not in run("steer", "seven", "hold", "--preview")[2]
 
     def test_it_follows_on_what_was_applied_since_the_last_metric(
         self, run: Terminal
@@ -351,7 +388,11 @@ class TestSteer:
             (["extend", "10"], 1, "extend.total_steps must be > 100"),
             (["extend", "soon"], 2, "'soon' is no whole number"),
             (["release"], 1, "release must follow a hold"),
-            (["hold", "--groups", "x*"], 1, "--of must be one of"),
+            (
+                ["hold", "--groups", "x*"],
+                1,
+                "hyperparameter must be one of lr, in groups",
+            ),
             (["deadline", "noon"], 2, "'noon' is no time"),
             (["hold", "--expires", "1y"], 2, "'1y' is no time"),
         ],

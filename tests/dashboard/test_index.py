@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from tests.ledger.recorded import metric, run, scale, spec, steered, written
 
-from stepsize.dashboard import glance
-from stepsize.dashboard.following import Follower
 from stepsize.dashboard.index import Index, identity_of
 from stepsize.dashboard.watched import Watched
 from stepsize.errors import CorruptRecordError, LedgerError
-from stepsize.ledger import JsonlStore
+from stepsize.ledger import JsonlStore, glance
+from stepsize.ledger.following import Follower
 from stepsize.ledger.history import History
 from stepsize.ledger.records import AnyRecord, Changed, End, Metric, Note
 from stepsize.ledger.sql_store import SqlStore
@@ -255,6 +254,8 @@ def test_a_password_is_not_shown(tmp_path: Path) -> None:
     SqlStore(address, "seven").append(*steered())
     (one,) = Index(address).runs()
     assert one.place == "seven"
+    assert (one.glance().update, one.glance().total) == (30, None)
+    assert one.history().update == 30
     assert one.glance().total == 100
 
 

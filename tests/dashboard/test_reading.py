@@ -228,3 +228,16 @@ def test_without_tokens_everybody_reads_and_nobody_steers(office: Office) -> Non
 def test_steering_needs_tokens(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="steer must come with tokens"):
         create_app(tmp_path, steer=True)
+
+
+def test_a_run_of_which_only_a_note_is_known(office: Office) -> None:
+    name = office.add("seven", *fresh([Note(text="it waits for a machine")]))
+    client = office.client("viewer")
+    told = client.get(f"/api/runs/{name}").json()
+    assert (told["update"], told["series"], told["spec"]) == (0, [], None)
+    (record,) = client.get(f"/api/runs/{name}/records").json()["records"]
+    assert record["why"] == "it waits for a machine"
+    assert client.get(f"/api/runs/{name}/series").json()["series"] == {}
+    assert client.get(f"/api/runs/{name}/curve").status_code == 404
+    assert client.get(f"/api/runs/{name}/forecast").json()["available"] is False
+    assert "stepsize_updates" in client.get("/metrics").text

@@ -6,18 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
-from tests.dashboard.serving import BASE, Office, fresh
+from tests.dashboard.serving import Office, fresh
 from tests.ledger.recorded import metric, run, scale, steered
 
 from stepsize.control import Event
-from stepsize.dashboard import Access, create_app
 from stepsize.errors import UnavailableError
 from stepsize.ledger import JsonlStore, Ledger
 from stepsize.ledger.bounds import Bounds, load_bounds
 from stepsize.ledger.history import History
 from stepsize.ledger.records import Answer, Changed, Command, Run
-from stepsize.ledger.sql_store import SqlStore
 from stepsize.ledger.station import Station
 
 COOLDOWN = {"verb": "cooldown", "values": {"steps": 10}, "reason": "the deadline moved"}
@@ -305,22 +302,3 @@ def test_hold_is_seen(office: Office) -> None:
         f"/api/runs/{name}/preview", json={"verb": "release"}
     )
     assert told.status_code == 200
-
-
-def test_runs_of_a_database_are_steered_too(office: Office) -> None:
-    address = f"sqlite:///{office.folder}/runs.db"
-    store = SqlStore(address, "seven")
-    store.append(*fresh(steered()))
-    app = create_app(address, access=Access(office.file), steer=True)
-    client = TestClient(app, base_url=BASE, headers=office.bearer("operator"))
-    (line,) = client.get("/api/runs").json()["runs"]
-    assert (line["name"], line["place"], line["total"]) == ("seven", "seven", 100)
-    where = f"/api/runs/{line['id']}"
-    series = client.get(f"{where}/series?name=loss").json()["series"]
-    assert series["loss"]["recorded"] == 30
-    assert client.post(f"{where}/commands", json=COOLDOWN).status_code == 202
-    command = list(store.read())[-1].record
-    assert isinstance(command, Command)
-    told = client.get(f"{where}/commands/{command.id}").json()
-    assert (told["status"], told["verb"]) == ("open", "cooldown")
-    assert "sqlite" not in client.get(where).text

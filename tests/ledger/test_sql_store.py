@@ -22,7 +22,7 @@ from stepsize.errors import (
 from stepsize.ledger import Ledger
 from stepsize.ledger.places import name_of, store_of, stores_below
 from stepsize.ledger.records import Note
-from stepsize.ledger.sql_store import SqlStore, names
+from stepsize.ledger.sql_store import SqlStore, names, tips
 from stepsize.ledger.verify import verify
 from stepsize.testing.store_suite import StoreSuite, killed
 
@@ -171,3 +171,13 @@ def test_without_sqlalchemy_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(FrameworkMissingError, match=r"pip install 'stepsize\[sql\]'"):
         store_of("sqlite:///runs.db#seven")
+
+
+@needs_alchemy
+def test_the_last_place_of_each_run_is_known(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/runs.db"
+    assert tips(address) == {}
+    for name, count in (("b", 3), ("a", 1), ("c'", 7)):
+        store_of(f"{address}#{name}").append(*(Note(text="x") for _ in range(count)))
+    assert tips(address) == {"a": 0, "b": 2, "c'": 6}
+    assert list(tips(address)) == names(address) == ["a", "b", "c'"]

@@ -75,6 +75,17 @@ def test_the_last_bits_may_be_those_of_another_machine(tmp_path: Path) -> None:
     assert codes(written(tmp_path / "b", *records)) == [(15, "rate")]
 
 
+def test_the_last_bits_of_a_low_rate_are_those_of_the_highest(tmp_path: Path) -> None:
+    right = metric(99)  # 1 + cos(x) loses digits there: an error of its last bit stays
+    one, other = right.rates["lr"]
+    assert one is not None
+    assert one < 1e-4
+    for share, sound in ((1e-15, True), (1e-11, False)):
+        near = msgspec.structs.replace(right, rates={"lr": (one + 0.1 * share, other)})
+        found = verify(written(tmp_path / str(share), run(), spec(), near))
+        assert (found.sound, found.rounded) == (sound, int(sound))
+
+
 @pytest.mark.parametrize(
     ("extra", "code", "text"),
     [
@@ -215,3 +226,14 @@ def test_rounding_is_that_of_torch(value: float, which: str) -> None:
         value = held.item()  # as written to a tensor: never rounded twice
         held = held.to(getattr(torch, dtype))
     assert rounded(value, dtype) == held.item()
+
+
+def test_what_an_eased_change_leads_to_is_told(tmp_path: Path) -> None:
+    values = {"factor": 0.5, "over": 4}
+    eased = Event(update=20, kind="scale", values=values, source="operator:ada")
+    store = written(tmp_path, run(), spec(), Changed.of(eased))
+    (row,) = [one for one in rows(History(store.read())) if one.update == 20]
+    planned = metric(24).rates["lr"][0]
+    assert planned is not None
+    assert row.before == planned
+    assert row.after == pytest.approx(planned / 2)

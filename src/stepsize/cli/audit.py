@@ -1,8 +1,7 @@
 """`stepsize audit`: who changed what in a run, when, and why."""
 
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +9,6 @@ from stepsize.cli.inputs import AsJson, Output
 
 if TYPE_CHECKING:
     from stepsize.ledger.audit import Row
-    from stepsize.ledger.history import History
 
 RunPlace = Annotated[
     str,
@@ -38,7 +36,8 @@ def audit(  # noqa: PLR0917 - typer calls it by name
         ),
     ] = False,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page there.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page there; of --record, too."),
     ] = None,
     output: Output = None,
 ) -> None:
@@ -52,7 +51,7 @@ def audit(  # noqa: PLR0917 - typer calls it by name
         raise typer.BadParameter(
             "needs --json, --markdown or --record", param_hint="--output"
         )
-    from stepsize.cli import screens
+    from stepsize.cli import audit_pages, screens
     from stepsize.ledger.audit import rows
     from stepsize.ledger.history import History
     from stepsize.ledger.places import existing, name_of
@@ -64,12 +63,20 @@ def audit(  # noqa: PLR0917 - typer calls it by name
         from stepsize.ledger.training_record import training_record
         from stepsize.ledger.verify import verify
 
-        text = training_record(name, history, verify(store))
-        screens.write_data(text, output)
+        verified = verify(store)
+        if html is not None:
+            page = audit_pages.of_record(name, history, verified)
+            screens.write_file(html, page.encode())
+        if html is None or output is not None:
+            text = training_record(name, history, verified)
+            screens.write_data(text, output)
         return
     shown = [row for row in rows(history) if everything or _is_change(row)]
     if html is not None:
-        screens.write_file(html, _page(name, history, shown).encode())
+        told = f"{history.n} records, {history.update} updates"
+        table = [_cells(row) for row in shown]
+        page = audit_pages.of_changes(name, told, _HEADERS, table)
+        screens.write_file(html, page.encode())
     if json:
         from dataclasses import asdict
 
@@ -126,43 +133,3 @@ def _markdown(name: str, shown: "list[Row]") -> str:
     for row in shown:
         lines.append(f"| {' | '.join(plain(one) for one in _cells(row))} |")
     return "\n".join(lines) + "\n"
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="generator" content="stepsize">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #222; }}
-table {{ border-collapse: collapse; }}
-th, td {{ text-align: left; padding: 0.3rem 0.8rem; border-bottom: 1px solid #ddd; vertical-align: top; }}
-td:nth-child(2) {{ text-align: right; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{summary}</p>
-<table>
-<thead><tr>{head}</tr></thead>
-<tbody>
-{body}
-</tbody>
-</table>
-</body>
-</html>
-"""  # noqa: E501 - a page
-
-
-def _page(name: str, history: "History", shown: "list[Row]") -> str:
-    def cells(tag: str, texts: Any) -> str:
-        return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
-
-    return _PAGE.format(
-        title=escape(f"Changes of run {name}"),
-        summary=escape(f"{history.n} records, {history.update} updates"),
-        head=cells("th", _HEADERS),
-        body="\n".join(f"<tr>{cells('td', _cells(row))}</tr>" for row in shown),
-    )

@@ -9,9 +9,7 @@ import typer
 from stepsize.cli.inputs import AsJson, Output
 
 if TYPE_CHECKING:
-    from stepsize.ledger.history import History
-
-_SILENT_SECONDS = 600.0
+    from stepsize.ledger.glance import Glance
 
 
 @final
@@ -57,6 +55,8 @@ def runs(
         raise typer.BadParameter("needs --json or --prometheus", param_hint="--output")
     from stepsize.cli import screens
     from stepsize.errors import StepsizeError
+    from stepsize.ledger.following import Follower
+    from stepsize.ledger.glance import of_history
     from stepsize.ledger.history import History
     from stepsize.ledger.places import name_of, stores_below
 
@@ -65,8 +65,8 @@ def runs(
     broken = 0
     for place, store in stores_below(folder):
         try:
-            history = History(store.read())
-            found.append(_line(place, name_of(store), history))
+            history = History(Follower(store, metrics=False).entries())
+            found.append(_line(place, of_history(history, name_of(store))))
             histories.append((found[-1].run, history))
         except StepsizeError as error:
             broken += 1
@@ -86,37 +86,19 @@ def runs(
         raise typer.Exit(1)
 
 
-def _line(place: str, name: str, history: "History") -> _Line:
-    from stepsize.errors import StepsizeError
-
-    silent = None if history.time is None else max(time.time() - history.time, 0.0)
-    rate, total = None, None
-    try:
-        rates = history.rates()
-        total = rates.leading().total_steps
-        row = rates.at(max(history.update - 1, 0), rates.paths[0])
-        rate = next((one for one in row if one is not None), None)
-    except StepsizeError:
-        pass  # a run without a spec, or with a schedule that is a function
-    loss = None if history.latest is None else history.latest.values.get("loss")
+def _line(place: str, seen: "Glance") -> _Line:
+    silent = None if seen.time is None else max(time.time() - seen.time, 0.0)
     return _Line(
-        run=history.run.run if history.run is not None else name,
+        run=seen.name,
         place=place,
-        state=_state(history.lives[-1].end if history.lives else None, silent),
-        update=history.update,
-        total=total,
-        rate=rate,
-        loss=None if loss is None else float(loss),
-        changes=sum(one.kind != "note" for one in history.events),
+        state=seen.state,
+        update=seen.update,
+        total=seen.total,
+        rate=seen.rate,
+        loss=seen.loss,
+        changes=seen.changes or 0,
         silent_seconds=silent,
     )
-
-
-def _state(end: object, silent: float | None) -> str:
-    outcome = getattr(end, "outcome", None)
-    if outcome is not None:
-        return str(outcome)
-    return "running" if silent is not None and silent < _SILENT_SECONDS else "silent"
 
 
 def _print(found: list[_Line]) -> None:

@@ -117,7 +117,7 @@ def steer(  # noqa: PLR0917 - typer calls it by name
     )
     known = history.commands().get(command.id)
     if known is None:
-        _show(history, command)
+        _show(history, store, command)
     if preview:
         return
     if known is None:
@@ -238,36 +238,28 @@ def _deadline(text: str) -> float | None:
     return when.timestamp()
 
 
-def _show(history: "History", command: "Command") -> None:
+def _show(history: "History", store: "Store", command: "Command") -> None:
     """Print the curve as it is, and as it would be; what makes no sense is an error."""
     from stepsize.cli import screens
-    from stepsize.control.events import append
-    from stepsize.ledger.commands import EVENTS, event_of
+    from stepsize.ledger.preview import preview
 
-    if command.verb not in EVENTS:
+    found = preview(history, store, command)
+    path, made = command.hyperparameter, found.update
+    if found.now is None or found.then is None:
         screens.say(f"{command.verb}: no curve to show before it happens")
-        return
-    now = history.rates()
-    # the last metrics may not be written yet, and events are
-    made = max([history.update, *(one.update for one in now.events)])
-    event = append(now.events, event_of(command, made), made=0)[-1]
-    then = history.rates((*now.events, event))
-    if not then.covers(event):
-        rule = f"be one of {', '.join(now.paths)}, in groups {now.spec.groups}"
-        raise LedgerError(describe("--of", rule, command.hyperparameter))
-    then.admit(event)
-    path = command.hyperparameter
-    lefts = [one.leading(path).left_at(made) for one in (now, then)]
-    span = max([left for left in lefts if left is not None], default=1000) or 1
-    updates = [made + round(i * span / _POINTS) for i in range(_POINTS + 1)]
-    table = screens.table("update", "now", "then")
-    for u in sorted(set(updates)):
-        table.add_row(str(u), *(_first(one.at(u, path)) for one in (now, then)))
-    screens.console().print(table)
-    ends = ["never" if one is None else f"{made + one}" for one in lefts]
-    screens.say(
-        f"the run is at update {made}; it ends at {ends[0]} now, then {ends[1]}"
-    )
+    else:
+        both = (found.now, found.then)
+        ends = [one.ends(made, path) for one in both]
+        span = max([one - made for one in ends if one is not None], default=1000) or 1
+        updates = [made + round(i * span / _POINTS) for i in range(_POINTS + 1)]
+        table = screens.table("update", "now", "then")
+        for u in sorted(set(updates)):
+            table.add_row(str(u), *(_first(one.at(u, path)) for one in both))
+        screens.console().print(table)
+        now, then = ("never" if one is None else str(one) for one in ends)
+        screens.say(f"the run is at update {made}; it ends at {now} now, then {then}")
+    if found.refused:
+        screens.say(f"the training will refuse it: {found.refused}")
 
 
 def _first(row: tuple[float | None, ...]) -> str:

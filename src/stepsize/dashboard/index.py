@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import final
 
-from stepsize.dashboard.glance import Glance
 from stepsize.dashboard.watched import Watched
 from stepsize.errors import LedgerError, StepsizeError, describe
+from stepsize.ledger.glance import Glance
 from stepsize.ledger.history import History
-from stepsize.ledger.places import name_of, stores_below
+from stepsize.ledger.places import last_places, name_of, stores_below
 
 _FIND_SECONDS = 2.0
 _LIST_SECONDS = 0.3
@@ -71,9 +71,12 @@ class Index:
         A file has its last lines to look at; besides, as many runs are read as fit into
         a moment. What is left is for `warm`.
         """
+        runs = self.runs()
+        last = last_places(self.place)
         ends = time.monotonic() + _LIST_SECONDS
         found = [
-            (run, run.glance(patient=time.monotonic() < ends)) for run in self.runs()
+            (run, run.glance(patient=time.monotonic() < ends, last=last.get(run.name)))
+            for run in runs
         ]
         found.sort(key=lambda one: (-(one[1].time or 0.0), one[0].place))
         for index, (run, _) in enumerate(found):
@@ -82,7 +85,7 @@ class Index:
             if not run.read:
                 with suppress(StepsizeError):  # the list says what is wrong with it
                     run.history()
-                found[index] = (run, run.glance())
+                found[index] = (run, run.glance(last=last.get(run.name)))
         return found
 
     def run(self, identity: str) -> Watched:

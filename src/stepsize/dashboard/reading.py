@@ -13,7 +13,6 @@ from fastapi.responses import PlainTextResponse
 from stepsize.dashboard import curves
 from stepsize.dashboard.columns import Columns, Series, thin, within
 from stepsize.dashboard.desk import Desk, problems
-from stepsize.dashboard.glance import Glance
 from stepsize.dashboard.models import (
     CurvesAnswer,
     EventLine,
@@ -32,6 +31,7 @@ from stepsize.dashboard.models import (
 from stepsize.dashboard.watched import Watched
 from stepsize.errors import StepsizeError
 from stepsize.ledger.audit import described, rows
+from stepsize.ledger.glance import Glance
 from stepsize.ledger.history import History
 from stepsize.ledger.prometheus import exposition
 from stepsize.ledger.records import Spec

@@ -27,6 +27,7 @@ from stepsize.dashboard.reading import answer_of
 from stepsize.errors import StepsizeError
 from stepsize.ledger.audit import described
 from stepsize.ledger.commands import make_command
+from stepsize.ledger.preview import Preview, preview
 from stepsize.ledger.records import Answer, Command
 
 CommandId = Annotated[str, InPath(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
@@ -52,28 +53,10 @@ def routes(desk: Desk) -> APIRouter:
         with run.guard:
             history = run.history()
             try:
-                found = curves.preview(history, run.store, command)
-                rates = history.rates()
-                losses = [desk.forecasts.end(identity, rates, found.update)]
-                losses += [None]
-                if found.then is not None and command.hyperparameter == "lr":
-                    then = curves.after(history, command, found.update)
-                    losses[1] = desk.forecasts.end(identity, then, found.update)
+                found = preview(history, run.store, command)
+                return _preview(desk, identity, command, found)
             except StepsizeError as error:
                 raise HTTPException(422, str(error)) from error
-        return PreviewAnswer(
-            what=described(command.verb, command.values),
-            author=command.author,
-            update=found.update,
-            step=found.step,
-            seen=found.seen,
-            now=None if found.now is None else answer_of(found.now),
-            then=None if found.then is None else answer_of(found.then),
-            refused=found.refused,
-            bounds=found.bounds,
-            loss_now=losses[0],
-            loss_then=losses[1],
-        )
 
     @router.post(
         "/api/runs/{identity}/commands",
@@ -123,6 +106,37 @@ def routes(desk: Desk) -> APIRouter:
         return _answer(*known)
 
     return router
+
+
+def _preview(
+    desk: Desk, identity: str, command: Command, found: Preview
+) -> PreviewAnswer:
+    path, made = command.hyperparameter, found.update
+    now = then = loss_now = loss_then = None
+    if found.now is not None:
+        loss_now = desk.forecasts.end(identity, found.now, made)
+    if found.now is not None and found.then is not None:
+        both = (found.now, found.then)
+        ends = [one for one in (r.ends(made, path) for r in both) if one]
+        upto = max(ends, default=None)
+        now, then = (
+            answer_of(curves.planned(one, path, made, upto=upto)) for one in both
+        )
+        if path == "lr":
+            loss_then = desk.forecasts.end(identity, found.then, made)
+    return PreviewAnswer(
+        what=described(command.verb, command.values),
+        author=command.author,
+        update=made,
+        step=found.step,
+        seen=found.seen,
+        now=now,
+        then=then,
+        refused=found.refused,
+        bounds=found.bounds,
+        loss_now=loss_now,
+        loss_then=loss_then,
+    )
 
 
 def _command(given: CommandGiven, person: Person) -> Command:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import final
 
 import msgspec
 
 from stepsize.dashboard.columns import Columns
-from stepsize.dashboard.following import Follower
-from stepsize.dashboard.glance import Glance, at_ends, of_history
 from stepsize.errors import CorruptRecordError, StepsizeError
 from stepsize.ledger.chain import Entry
+from stepsize.ledger.following import Follower
+from stepsize.ledger.glance import Glance, at_ends, of_history
 from stepsize.ledger.history import History
 from stepsize.ledger.jsonl_store import JsonlStore
 from stepsize.ledger.records import Metric, Spec
-from stepsize.ledger.store import Store
+from stepsize.ledger.store import HasEnds, Store
 
 FRESH_SECONDS = 0.2
 """Time for which a look at a store is good enough for all who ask."""
@@ -134,36 +135,42 @@ class Watched:
 
     # --- what is said of it ----------------------------------------------------------
 
-    def glance(self, *, patient: bool = True) -> Glance:
-        """Return where it stands; from the ends of a file if it was not read yet.
+    def glance(self, *, patient: bool = True, last: int | None = None) -> Glance:
+        """Return where it stands; from its ends if it was not read yet.
 
         Args:
-            patient: Whether there is time to read a run that is no file, and was not
+            patient: Whether there is time to ask for a run that is no file, and was not
                 read yet.
+            last: Place of its last record, if that is known: what was seen with it is
+                not looked at again.
         """
         with self.guard:
             try:
-                if self._history is None and isinstance(self.store, JsonlStore):
-                    return self._at_ends(self.store)
-                if self._history is None and not patient:
-                    return Glance(name=self.name, unread=True)
-                history = self.history()
-                key: object = (history.n, id(history))
-                if self._glance is None or self._glance[0] != key:
-                    self._glance = (key, of_history(history, self.name))
-            except StepsizeError as error:
+                store, read = self.store, self._history
+                if read is not None and (last is None or last >= read.n):
+                    read = self.history()
+                if read is not None:
+                    key: object = (read.n, id(read))
+                    return self._known(key, lambda: of_history(read, self.name))
+                if isinstance(store, JsonlStore):
+                    found = store.path.stat()
+                    key = (found.st_ino, found.st_size)
+                elif not patient:
+                    unread = Glance(name=self.name, unread=True)
+                    return unread if self._glance is None else self._glance[1]
+                else:
+                    key = object() if last is None else last
+                if isinstance(store, HasEnds):
+                    return self._known(key, lambda: at_ends(store, self.name))
+                self.history()
+                return self.glance(last=last)
+            except (StepsizeError, OSError) as error:
                 return Glance(name=self.name, damaged=str(error))
-            return self._glance[1]
 
-    def _at_ends(self, store: JsonlStore) -> Glance:
-        try:
-            found = store.path.stat()
-            key: object = (found.st_ino, found.st_size)
-            if self._glance is None or self._glance[0] != key:
-                self._glance = (key, at_ends(store, self.name))
-            return self._glance[1]
-        except (OSError, ValueError, RecursionError) as error:
-            return Glance(name=self.name, damaged=f"{self.place}: {error}")
+    def _known(self, key: object, make: Callable[[], Glance]) -> Glance:
+        if self._glance is None or self._glance[0] != key:
+            self._glance = (key, make())
+        return self._glance[1]
 
     @property
     def read(self) -> bool:

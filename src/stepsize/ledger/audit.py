@@ -38,8 +38,8 @@ class Row:
         who: Who decided.
         what: What was done.
         why: The reason.
-        before: Rate of the first group in that update without it; None: it changes
-            none, or that cannot be said.
+        before: Rate of the first group without it, in that update, or where it is no
+            longer eased; None: it changes none, or that cannot be said.
         after: The same with it.
         late: Whether it was written after it had taken effect.
     """
@@ -66,14 +66,13 @@ def rows(history: History) -> list[Row]:
 
 
 def _lives(history: History) -> Iterator[Life]:
-    """Yield the life of each entry."""
+    """Yield the life of each entry; one that is empty before any began."""
+    lives = history.lives or [Life(None, 0)]
     index = 0
     for entry in history.entries:
-        while (
-            index + 1 < len(history.lives) and history.lives[index + 1].first <= entry.n
-        ):
+        while index + 1 < len(lives) and lives[index + 1].first <= entry.n:
             index += 1
-        yield history.lives[index]
+        yield lives[index]
 
 
 def _row(entry: Entry, life: Life, history: History) -> Row | None:
@@ -142,15 +141,17 @@ def _change(event: Event, life: Life) -> dict[str, Any]:
 
 
 def _effect(event: Event, life: Life) -> tuple[float | None, float | None]:
-    """Return the rate of the event's update without it, and with it."""
+    """Return the rate without an event, and with it, where it is no longer eased."""
     if not life.specs or event.kind == "note":
         return None, None
     known = [*life.before, *life.events]
     earlier = tuple(one for one in known if one.sequence < event.sequence)
     path = event.target.hyperparameter
+    over = event.values.get("over")
+    at = event.update + (over if isinstance(over, int) else 0)
     try:
         found = [
-            Rates(life.specs[-1], events).at(event.update, path)
+            Rates(life.specs[-1], events).at(at, path)
             for events in (earlier, (*earlier, event))
         ]
     except (StepsizeError, KeyError):
@@ -167,8 +168,14 @@ def described(kind: str, values: dict[str, Any]) -> str:
         >>> described("scale", {"factor": 0.5, "over": 0})
         'scale(factor=0.5, over=0)'
     """
-    said = ", ".join(f"{k}={v}" for k, v in values.items() if v is not None)
+    said = ", ".join(f"{k}={_short(v)}" for k, v in values.items() if v is not None)
     return f"{kind}({said})" if said else kind
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    long = isinstance(value, float) and len(text) > 10  # noqa: PLR2004 - 0.00012345
+    return f"{value:.6g}" if long else text
 
 
 def instant(seconds: float) -> str:

@@ -91,17 +91,22 @@ class Bounds:
             return f"the factor {factor:g} is not between {low:g} and {high:g}"
         return ""
 
-    def too_far(self, lowest: float, highest: float) -> str:
+    def too_far(
+        self, lowest: float, highest: float, before: tuple[float, float] | None = None
+    ) -> str:
         """Return why rates are outside the bounds, "" if they are not.
 
         Args:
             lowest: Lowest rate that a change leads to at once.
             highest: Highest rate from then on.
+            before: The same without the change: what is outside already may come back
+                in, step by step. None: it is not.
         """
         low, high = self.lr
-        if highest > high:
+        least, most = (low, high) if before is None else before
+        if highest > max(high, most):
             return f"it leads to a rate of {highest:.3g}, above {high:g}"
-        if lowest < low:
+        if lowest < min(low, least):
             return f"it leads to a rate of {lowest:.3g}, below {low:g}"
         return ""
 

@@ -241,6 +241,7 @@ class Rates:
         parts = [_resolved(one) for one in spec.parts]
         made: dict[Any, Trajectory] = {}
         self._sources: dict[str, list[tuple[Trajectory, Source] | None]] = {}
+        self._peaks: dict[str, tuple[float, ...]] = {}
         for path, row in spec.sources.items():
             _check_row(spec, path)
             found: list[tuple[Trajectory, Source] | None] = []
@@ -287,6 +288,11 @@ class Rates:
         row = self._sources.get(path) or next(iter(self._sources.values()))
         return next(one[0] for one in row if one is not None)
 
+    def ends(self, made: int, path: str = "lr") -> int | None:
+        """Return the update at which the run ends, after so many; None: it does not."""
+        left = self.leading(path).left_at(made)
+        return None if left is None else made + left
+
     def admit(self, event: Event) -> None:
         """Raise if an event that is one of these makes no sense where it stands.
 
@@ -311,13 +317,29 @@ class Rates:
 
         As far as `points` updates up to the end of the run show.
         """
+        path = "lr" if "lr" in self._sources else self.paths[0]
+        table = [self.at(u, path) for u in self._some(update, points)]
+        rows = [[one for one in row if one is not None] for row in table]
+        return min(rows[0]), max(max(row) for row in rows)
+
+    def peaks(self, path: str = "lr", points: int = 500) -> tuple[float, ...]:
+        """Return each group's largest value over the whole run, by its size.
+
+        As far as `points` updates show; 0.0 for a group without any.
+        """
+        if path not in self._peaks:
+            table = [self.at(u, path) for u in self._some(0, points)]
+            self._peaks[path] = tuple(
+                max(abs(one or 0.0) for one in row) for row in zip(*table, strict=True)
+            )
+        return self._peaks[path]
+
+    def _some(self, update: int, points: int) -> list[int]:
+        """Return updates from one to the end of the run, both included."""
         left = self.leading().left_at(update)
         span = max(left if left is not None else points, 1)
         stride = max(1, span // points)
-        updates = [*range(update, update + span + 1, stride), update + span]
-        path = "lr" if "lr" in self._sources else self.paths[0]
-        rows = [[one for one in self.at(u, path) if one is not None] for u in updates]
-        return min(rows[0]), max(max(row) for row in rows)
+        return [*range(update, update + span + 1, stride), update + span]
 
 
 Follows = tuple[ResolvedSchedule, float, str]

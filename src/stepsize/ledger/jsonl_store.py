@@ -16,6 +16,7 @@ from stepsize.ledger.records import AnyRecord, Note
 
 NAME = "ledger.jsonl"
 _CHUNK = 1 << 20
+_END = 1 << 16  # bytes at each end that `ends` reads
 Sync = Literal["lasting", "always", "never"]
 
 
@@ -189,6 +190,30 @@ class JsonlStore:
                     raise corrupt(f"{self.path}, line {n + 1},", line, why)
                 yield found
             n += 1
+
+    def ends(self) -> tuple[Entry, ...]:
+        """See `HasEnds.ends`."""
+        try:
+            with self.path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                head = file.read(_END)
+                file.seek(max(size - _END, 0))
+                tail = file.read()
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise self._failed("be readable", error) from error
+        lines = tail[: tail.rfind(b"\n") + 1].splitlines()
+        if size > _END:
+            del lines[:1]  # it began before
+            if b"\n" in head:
+                lines.insert(0, head.partition(b"\n")[0])
+        try:
+            return tuple(entry(line) for line in lines)
+        except (ValueError, RecursionError) as error:
+            raise corrupt(
+                f"{self.path}, at one of its ends,", b"", str(error)
+            ) from error
 
     def lines(self) -> Iterator[bytes]:
         """See `Store.lines`; what follows the last newline is a line of its own."""

@@ -108,7 +108,7 @@ def outcome(store: Store, name: str) -> Outcome | None:
         for one in events
         if one.source.split(":")[0] == "operator"
     ]
-    end = history.lives[-1].end
+    end = history.lives[-1].end if history.lives else None
     return Outcome(
         run=name if history.run is None else history.run.run,
         began=began[0],

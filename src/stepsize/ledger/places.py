@@ -80,3 +80,16 @@ def stores_below(where: str) -> list[tuple[str, Store]]:
         raise LedgerError(describe("FOLDER", rule, where))
     found = sorted(path.parent for path in folder.rglob(NAME) if path.is_file())
     return [(os.fspath(path), JsonlStore(path)) for path in found]
+
+
+def last_places(where: str) -> dict[str, int]:
+    """Return the place of each run's last record, by name, of a database; else none.
+
+    Raises:
+        UnavailableError: It cannot be read.
+    """
+    if "://" not in where:
+        return {}
+    from stepsize.ledger.sql_store import tips
+
+    return tips(where)

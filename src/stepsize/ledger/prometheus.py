@@ -62,7 +62,7 @@ def exposition(runs: Iterable[tuple[str, History]]) -> str:
 def _values(run: str, history: History, add: _Add) -> None:
     try:
         rates = history.rates()
-        total = rates.leading().total_steps
+        total = rates.ends(history.update)
         rows = {p: rates.at(max(history.update - 1, 0), p) for p in rates.paths}
     except StepsizeError:  # without a spec, or with a schedule that is a function
         return

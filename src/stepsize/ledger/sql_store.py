@@ -21,10 +21,12 @@ from stepsize.ledger.records import AnyRecord
 TABLE = "stepsize_records"
 _READS = "stepsize_reads"  # set on a connection that does not write
 _PAGE = 10_000
+_END = 100  # last records that `ends` reads
 _TRIES = 100  # of a write that another one came before
 
-# open databases of this process, by their address
+# open databases of this process, and tables known to be there, by their address
 _engines: dict[str, Any] = {}
+_tables: dict[str, Any] = {}
 _guard = Lock()
 
 
@@ -119,6 +121,16 @@ class SqlStore:
             yield self._read(n, line)
             due = n + 1
 
+    def ends(self) -> tuple[Entry, ...]:
+        """See `HasEnds.ends`."""
+        alchemy = _alchemy()
+        n, line, run = (self._table.c[name] for name in ("n", "line", "run"))
+        mine = alchemy.select(n, line).where(run == self.run)
+        last = mine.order_by(n.desc()).limit(_END).subquery()
+        # UNION leaves out the first where it is one of the last
+        both = alchemy.union(mine.where(n == 0), alchemy.select(last)).order_by("n")
+        return tuple(self._read(*row) for row in self._all(both))
+
     def lines(self) -> Iterator[bytes]:
         """See `Store.lines`."""
         for _, line in self._rows(0):
@@ -130,15 +142,18 @@ class SqlStore:
         select = alchemy.select(table.c.n, table.c.line).where(table.c.run == self.run)
         while True:
             page = select.where(table.c.n >= from_n).order_by(table.c.n).limit(_PAGE)
-            try:
-                with _reading(self.address) as connection:
-                    rows = connection.execute(page).all()
-            except alchemy.exc.SQLAlchemyError as error:
-                raise self._failed("be readable", error) from error
+            rows = self._all(page)
             yield from rows
             if len(rows) < _PAGE:
                 return
             from_n = rows[-1][0] + 1
+
+    def _all(self, select: Any) -> Any:
+        try:
+            with _reading(self.address) as connection:
+                return connection.execute(select).all()
+        except _alchemy().exc.SQLAlchemyError as error:
+            raise self._failed("be readable", error) from error
 
     def _read(self, n: int, line: str) -> Entry:
         try:
@@ -179,12 +194,30 @@ def names(address: str) -> list[str]:
     Raises:
         UnavailableError: It cannot be read.
     """
+    return list(tips(address))
+
+
+def tips(address: str) -> dict[str, int]:
+    """Return the place of the last record of each run in a database, by name.
+
+    Raises:
+        UnavailableError: It cannot be read.
+    """
     alchemy = _alchemy()
     table = _table(address)
+    run, n = table.c.run, table.c.n
+    # from each run to the next by the primary key: DISTINCT and GROUP BY would pass
+    # over all records
+    found = alchemy.select(alchemy.func.min(run).label("run")).cte(recursive=True)
+    after = alchemy.select(alchemy.func.min(run)).where(run > found.c.run)
+    step = alchemy.select(after.scalar_subquery()).where(found.c.run.is_not(None))
+    every = found.union_all(step)
+    last = alchemy.select(alchemy.func.max(n)).where(run == every.c.run)
+    select = alchemy.select(every.c.run, last.scalar_subquery())
     try:
         with _reading(address) as connection:
-            select = alchemy.select(table.c.run).distinct().order_by(table.c.run)
-            return [str(row[0]) for row in connection.execute(select)]
+            rows = connection.execute(select.where(every.c.run.is_not(None)))
+            return {str(name): int(place) for name, place in rows}
     except alchemy.exc.SQLAlchemyError as error:
         raise _unusable(address, error) from error
 
@@ -234,7 +267,11 @@ def _engine(address: str) -> Any:
 
 
 def _reading(address: str) -> Any:
-    return _engine(address).execution_options(**{_READS: True}).connect()
+    engine = _engine(address)
+    options: dict[str, Any] = {_READS: True}
+    if engine.dialect.name != "sqlite":
+        options["isolation_level"] = "AUTOCOMMIT"  # one query: nothing to begin or end
+    return engine.execution_options(**options).connect()
 
 
 def _begin_at_once(alchemy: Any, engine: Any) -> None:
@@ -253,7 +290,9 @@ def _begin_at_once(alchemy: Any, engine: Any) -> None:
 
 
 def _table(address: str) -> Any:
-    """Return the table, made if it is not there."""
+    """Return the table, made if it is not there; of a server, looked for once."""
+    if address in _tables:
+        return _tables[address]
     alchemy = _alchemy()
     table = alchemy.Table(
         TABLE,
@@ -267,6 +306,8 @@ def _table(address: str) -> Any:
     except alchemy.exc.SQLAlchemyError as error:
         if "already exists" not in str(error):  # another process was first
             raise _unusable(address, error) from error
+    if _engine(address).dialect.name != "sqlite":  # a file may be another one now
+        _tables[address] = table
     return table
 
 

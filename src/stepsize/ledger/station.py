@@ -245,15 +245,11 @@ class Station:
                 "is not driven here"
             )
         rates.admit(event)
-        if self.ledger.bounds is None:
+        bounds = self.ledger.bounds
+        if bounds is None:
             return ""
-        lowest, highest = rates.extremes(event.update)
         before = Rates(spec, events).extremes(event.update)
-        # what is outside already may come back in, step by step
-        return self.ledger.bounds.too_far(
-            max(lowest, self.ledger.bounds.lr[0]) if lowest >= before[0] else lowest,
-            min(highest, self.ledger.bounds.lr[1]) if highest <= before[1] else highest,
-        )
+        return bounds.too_far(*rates.extremes(event.update), before=before)
 
     # --- the deadline --------------------------------------------------------------
 

@@ -51,3 +51,16 @@ class Store(Protocol):
         Raises:
             UnavailableError: They could not be read.
         """
+
+
+@runtime_checkable
+class HasEnds(Protocol):
+    """A store whose first and last records can be read without those between."""
+
+    def ends(self) -> tuple[Entry, ...]:
+        """Return the first record and the last ones, some hundred of them.
+
+        Raises:
+            CorruptRecordError: A line there is damaged.
+            UnavailableError: They could not be read.
+        """

@@ -30,16 +30,25 @@ SUPPORTS = {
 _SIGNS = "\\`*_[]|"
 
 
-def training_record(name: str, history: History, verified: Verification) -> str:
-    """Return the document, in Markdown.
+INTRODUCTION = (
+    "What the run's ledger says of its learning rate. The subcategories of the NIST AI "
+    "RMF 1.0 under each heading are those the section supports evidence for; it shows "
+    "no conformity by itself."
+)
+
+NOTHING = "Nothing is recorded."
+"""What stands in a section without lines."""
+
+
+def sections(history: History, verified: Verification) -> dict[str, list[str]]:
+    """Return the lines of each section, as plain text.
 
     Args:
-        name: The run's name.
-        history: Its records.
+        history: The run's records.
         verified: What `verify` found.
     """
     everything = rows(history)
-    sections = {
+    return {
         "Who may change the rate": _rules(history),
         "Processes and people": _processes(history),
         "How the rate was chosen": _choice(history),
@@ -49,16 +58,20 @@ def training_record(name: str, history: History, verified: Verification) -> str:
         "Work done and repeated": _work(history),
         "Integrity of this record": _integrity(verified),
     }
-    lines = [
-        f"# Training record of run {plain(name)}",
-        "",
-        "What the run's ledger says of its learning rate. The subcategories of the "
-        "NIST AI RMF 1.0 under each heading are those the section supports evidence "
-        "for; it shows no conformity by itself.",
-    ]
-    for title, content in sections.items():
+
+
+def training_record(name: str, history: History, verified: Verification) -> str:
+    """Return the document, in Markdown.
+
+    Args:
+        name: The run's name.
+        history: Its records.
+        verified: What `verify` found.
+    """
+    lines = [f"# Training record of run {plain(name)}", "", INTRODUCTION]
+    for title, content in sections(history, verified).items():
         lines += ["", f"## {title}", "", f"Supports evidence for: {SUPPORTS[title]}."]
-        lines += ["", *(content or ["Nothing is recorded."])]
+        lines += ["", *([f"- {plain(one)}" for one in content] or [NOTHING])]
     return "\n".join(lines) + "\n"
 
 
@@ -73,9 +86,9 @@ def plain(text: str) -> str:
 def _rules(history: History) -> list[str]:
     found = {life.run.bounds for life in history.lives if life.run is not None}
     digests = sorted(one for one in found if one is not None)
-    lines = [f"- Bounds in force, SHA-256 {one}." for one in digests]
+    lines = [f"Bounds in force, SHA-256 {one}." for one in digests]
     if None in found:
-        lines.append("- A process ran without bounds: whoever can write may steer.")
+        lines.append("A process ran without bounds: whoever can write may steer.")
     return lines
 
 
@@ -86,11 +99,11 @@ def _processes(history: History) -> list[str]:
         if not isinstance(run, Run):
             continue
         end = "no end recorded" if life.end is None else life.end.outcome
-        tags = "".join(f", {plain(k)} {plain(v)}" for k, v in run.tags.items())
+        tags = "".join(f", {k} {v}" for k, v in run.tags.items())
         lines.append(
-            f"- {instant(run.time)}: {plain(run.user)}@{plain(run.host)}, "
-            f"{run.ranks} ranks, stepsize {plain(run.version)}, Python "
-            f"{plain(run.python)}{tags}; {end}."
+            f"{instant(run.time)}: {run.user}@{run.host}, "
+            f"{_many(run.ranks, 'rank', 'ranks')}, stepsize {run.version}, Python "
+            f"{run.python}{tags}; {end}."
         )
     return lines
 
@@ -100,12 +113,10 @@ def _choice(history: History) -> list[str]:
     for entry in history.entries:
         record = entry.record
         if isinstance(record, Finder):
-            lines.append(
-                f"- Search for a rate: {plain(record.text) or 'see the ledger'}"
-            )
+            lines.append(f"Search for a rate: {record.text or 'see the ledger'}")
         elif isinstance(record, Advice):
-            source = f" ({plain(record.source)})" if record.source else ""
-            lines.append(f"- Advice: {plain(record.text)}{source}")
+            source = f" ({record.source})" if record.source else ""
+            lines.append(f"Advice: {record.text}{source}")
     return lines
 
 
@@ -113,15 +124,15 @@ def _rate(history: History) -> list[str]:
     spec = history.spec
     if spec is None:
         return []
-    lines = [f"- Program: {plain(spec.source)}"] if spec.source else []
+    lines = [f"Program: {spec.source}"] if spec.source else []
     try:
-        total = history.rates().leading().total_steps
+        total = history.rates().ends(history.update)
     except StepsizeError as error:
-        lines.append(f"- It cannot be computed here: {plain(str(error))}")
+        lines.append(f"It cannot be computed here: {error}")
     else:
         planned = "open" if total is None else str(total)
-        lines.append(f"- Updates made: {history.update}; planned: {planned}.")
-    lines.append("- `stepsize replay RUN` computes each rate again.")
+        lines.append(f"Updates made: {history.update}; planned: {planned}.")
+    lines.append("stepsize replay RUN computes each rate again.")
     return lines
 
 
@@ -147,26 +158,33 @@ def _line(row: Row) -> str:
     effect = ""
     if row.before is not None and row.after is not None:
         effect = f" (rate {row.before:.4g} to {row.after:.4g})"
-    why = f": {plain(row.why)}" if row.why else ""
-    return f"- {row.time}{where}, {plain(row.who)}: {plain(row.what)}{effect}{why}"
+    why = f": {row.why}" if row.why else ""
+    return f"{row.time}{where}, {row.who}: {row.what}{effect}{why}"
 
 
 def _work(history: History) -> list[str]:
     from stepsize.ledger.outcomes import repeated
 
     made = history.update
+    lives = _many(len(history.lives), "process", "processes")
     return [
-        f"- {made} updates in {len(history.lives)} processes; {repeated(history)} of "
-        "them were made again after a resume."
+        f"{_many(made, 'update', 'updates')} in {lives}; {repeated(history)} of them "
+        "were made again after a resume."
     ]
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _integrity(verified: Verification) -> list[str]:
     said = "nothing is wrong" if verified.sound else f"{verified.count} findings"
     lines = [
-        f"- {verified.records} records, {verified.rates} rates compared: {said}.",
-        f"- Digest of the last record: {verified.head}",
+        f"{verified.records} records, {verified.rates} rates compared: {said}.",
+        f"Digest of the last record: {verified.head}",
     ]
+    if verified.rounded:
+        lines.append(f"Rates that differ in their last bits: {verified.rounded}.")
     for one in verified.findings:
-        lines.append(f"- Line {one.line}, {one.code}: {plain(one.text)}")
+        lines.append(f"Line {one.line}, {one.code}: {one.text}")
     return lines

@@ -18,7 +18,10 @@ MOST = 100
 """Findings that are listed; the others are counted."""
 
 LAST_BITS = {"float32": 2.4e-7, "float16": 2e-3, "bfloat16": 1.6e-2}
-"""Relative difference of two neighbours of a type, at most; of float64 1e-12."""
+"""Relative difference of two values of a type whose last bits differ, at most."""
+
+SAME = 1e-12
+"""Difference, as a share of the highest rate, of two curves that count as the same."""
 
 _TOGETHER = 1000  # metrics that are compared at once
 
@@ -266,8 +269,9 @@ def _difference(metric: Metric, rates: Rates) -> str | None:
         if len(due) != len(row):
             return f"{path} has {len(row)} groups, {len(due)} are recorded"
         sources = rates.spec.sources[path]
+        peaks = rates.peaks(path)
         for index, pair in enumerate(zip(row, due, strict=True)):
-            if not _close(*pair, sources[index]):
+            if not _close(*pair, sources[index], peaks[index]):
                 return (
                     f"{path} of group {rates.spec.groups[index]!r} in update "
                     f"{metric.update} was {pair[0]!r}; {pair[1]!r} follows from spec "
@@ -277,7 +281,11 @@ def _difference(metric: Metric, rates: Rates) -> str | None:
     return same
 
 
-def _close(one: float | None, other: float | None, source: Source | None) -> bool:
+def _close(
+    one: float | None, other: float | None, source: Source | None, peak: float
+) -> bool:
+    """Whether values differ as much as those of two machines' sines may, or less."""
     if one is None or other is None or source is None:
         return one == other
-    return math.isclose(one, other, rel_tol=LAST_BITS.get(source.dtype, 1e-12))
+    bits = LAST_BITS.get(source.dtype, SAME)
+    return math.isclose(one, other, rel_tol=bits, abs_tol=SAME * peak)

@@ -37,7 +37,7 @@ from stepsize.ledger.records import (
     Source,
     Spec,
 )
-from stepsize.ledger.store import Store
+from stepsize.ledger.store import HasEnds, Store
 from stepsize.ledger.verify import verify
 
 EVERY_KIND = (
@@ -108,6 +108,23 @@ class StoreSuite:
             for n in range(10):
                 found = [text(one) for one in reader.read(n)]
                 assert found == [str(i) for i in range(n, 9)]
+
+    def test_its_ends_are_read_alone(self, at: str) -> None:
+        """The first record and the last ones, of a store that has `ends`."""
+        store = store_of(at)
+        if not isinstance(store, HasEnds):
+            pytest.skip("this store has no ends: it is read from the beginning")
+        assert store.ends() == ()
+        made = store.append(Note(text="0"))
+        assert store.ends() == made
+        for start in range(1, 2001, 500):
+            made += store.append(
+                *(Note(text=f"{start + i} {'x' * 100}") for i in range(500))
+            )
+        found = store.ends()
+        assert (found[0], found[-1]) == (made[0], made[-1])
+        assert 1 < len(found) < len(made)
+        assert found[1:] == made[1 - len(found) :]
 
     def test_the_expected_place_decides_who_was_first(self, at: str) -> None:
         """`expected_n` is a compare-and-swap."""

@@ -46,7 +46,7 @@ def test_what_is_recorded_follows_from_spec_and_events(tmp_path: Path) -> None:
     run.updates(10)
     run.remote.close()
     found = verify(JsonlStore(tmp_path))
-    assert found.findings == ()
+    assert (found.findings, found.rounded) == ((), 0)
     assert found.rates == 22 * 6
     metrics = [
         entry.record
@@ -432,6 +432,48 @@ def test_updates_without_hooks_are_looked_at_by_hand(tmp_path: Path) -> None:
     assert answers(tmp_path)[command.id] is not None
     assert scheduler.next_lr == [0.25]
     remote.close()
+
+
+def test_a_branch_is_a_run_of_its_own_that_obeys(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.updates(10)
+    run.scheduler.scale(0.5, reason="noisy", source="operator:ada")
+    run.updates(10)
+    state = run.save()["scheduler"]
+    groups = [
+        {"params": [torch.nn.Parameter(torch.ones(2))], "name": name}
+        for name in ("encoder", "head")
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.1)
+    where = tmp_path / "branch"
+    ledger = Ledger(where, metrics_every=1, poll_seconds=1e-9, flush_seconds=0.0)
+    branch = Scheduler.branch(
+        optimizer, state, 40, rules={"head": 0.5}, ledger=ledger, reason="to try it"
+    )
+    command = ask(where, "scale", {"factor": 0.5}, author="bob@home")
+    used = []
+    while not branch.done:
+        optimizer.step()
+        used.append(optimizer.param_groups[0]["lr"])
+        branch.step(loss=1.0)
+    branch.close()
+    answer = answers(where)[command.id]
+    assert answer is not None
+    assert (answer.status, len(used)) == ("applied", 40)
+    found = history(where)
+    assert [(one.kind, one.source) for one in found.events] == [
+        ("scale", "operator:ada"),
+        ("cooldown", "operator"),
+        ("scale", "operator:bob@home"),
+    ]
+    told = verify(JsonlStore(where))
+    assert (told.findings, told.rates) == ((), 40 * 6)
+    assert found.rates().at(50)[0] == used[30]
+    # the run it came from knows nothing of that, and goes on
+    run.updates(10)
+    assert [one.kind for one in run.scheduler.events] == ["scale"]
+    assert answers(tmp_path / "run") == {}
+    run.remote.close()
 
 
 # --- several processes -------------------------------------------------------------

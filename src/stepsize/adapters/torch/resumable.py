@@ -19,7 +19,7 @@ from stepsize.adapters.driving.arguments import (
 from stepsize.adapters.driving.resuming import HorizonChange
 from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch import hooks
-from stepsize.adapters.torch.deciding import Deciding, journal_of
+from stepsize.adapters.torch.deciding import Deciding, journal_of, ranks_of
 from stepsize.adapters.torch.groups import Rule, as_rules
 from stepsize.adapters.torch.program import Program
 from stepsize.adapters.torch.ranks import Ranks
@@ -73,6 +73,9 @@ class Resumable(Steering):
         raise NotImplementedError
 
     def _rewrite(self) -> None:
+        raise NotImplementedError
+
+    def _obey(self, ledger: Ledger | None) -> None:
         raise NotImplementedError
 
     def _await_first(self) -> None:
@@ -196,7 +199,8 @@ class Resumable(Steering):
     ) -> Self:
         """Start a cooldown from a checkpoint, as a run of its own.
 
-        The run that the checkpoint is of stays as it is, and may go on.
+        The run that the checkpoint is of stays as it is, and may go on. With several
+        processes in torch.distributed and a ledger, all of them call this, alike.
 
         Args:
             optimizer: The optimizer of the branch; its own state may be loaded before
@@ -207,7 +211,7 @@ class Resumable(Steering):
             shape: As in `decay`, with its `parameters`.
             to_lr: Last value, absolute.
             rules: Where the predicates of the checkpoint's rules are found.
-            ledger: The branch's own event log.
+            ledger: The branch's own ledger: commands in it steer the branch alone.
             count: As in the constructor.
             replace: As in the constructor.
             reason: Why.
@@ -224,12 +228,16 @@ class Resumable(Steering):
         check_choice(count, "Scheduler.count", ("hook", "call"))
         state = State.from_dict(state_dict)
         program = read_program(state.program, as_rules(rules))
+        ranks = ranks_of("auto", needed=ledger is not None)
         made = cls.__new__(cls)
         made._start(
             hooks.unwrap(optimizer),
             program,
-            Journal(as_sink(ledger), state.events, state.update, complete=True),
+            journal_of(
+                ranks, as_sink(ledger), state.events, state.update, complete=True
+            ),
             state.update,
+            ranks=ranks,
             count=count,
             policy=None,
             replace=replace,
@@ -250,6 +258,7 @@ class Resumable(Steering):
                 source=source,
                 **extra,
             )
+            made._obey(ledger)
         except Exception:
             made.close()
             raise

@@ -210,6 +210,10 @@ class Scheduler(Resumable):
         self._take_carried()
         self._rewrite()
         self._await_first()
+        self._obey(ledger)
+
+    def _obey(self, ledger: Ledger | None) -> None:
+        """Record the run in its ledger, and do what commands there ask for."""
         if isinstance(ledger, RunLedger):
             self._remote: Remote | None = Remote.of(self, ledger)
 

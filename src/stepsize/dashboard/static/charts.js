@@ -1,4 +1,6 @@
-// Draws curves with plotly. What people wrote is escaped: plotly reads some HTML in texts.
+// Draws curves with plotly, and says what they are. What people wrote is escaped: plotly reads some HTML in texts.
+
+import { el, show } from "./dom.js";
 
 // Okabe & Ito's palette, told apart by colour-blind readers; the first is lighter at night.
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b07a00", "#56b4e9", "#8c6d31", "#7d68c4"];
@@ -12,13 +14,13 @@ const variable = (name) => getComputedStyle(document.documentElement).getPropert
 
 export const line = (name, x, y, i, more = {}) => ({
   type: "scatter", mode: x.length > 1 ? "lines" : "lines+markers", name: plain(name), x, y,
-  line: { color: colour(i), width: 2, ...more }, connectgaps: false,
+  inKey: name, line: { color: colour(i), width: 2, ...more }, connectgaps: false,
   hovertemplate: "update %{x}: %{y:.4g}<extra>%{fullData.name}</extra>",
 });
 
 export const band = (x, low, high, i) => ({
   type: "scatter", mode: "lines", x: [...x, ...[...x].reverse()], y: [...high, ...[...low].reverse()],
-  fill: "toself", fillcolor: `${colour(i)}30`, line: { width: 0 }, hoverinfo: "skip", showlegend: false,
+  fill: "toself", fillcolor: `${colour(i)}30`, line: { width: 0 }, hoverinfo: "skip",
 });
 
 // Marks events on a curve; the reason is what one reads there.
@@ -33,14 +35,28 @@ export function marks(events, x, y) {
     y: events.map((one) => at(one.update)),
     marker: { symbol: "triangle-down", size: 12, color: variable("--bad"), line: { width: 1, color: variable("--back") } },
     text: events.map((one) => plain(`update ${one.update}: ${one.what}\n${one.source}: ${one.reason}`).replaceAll("\n", "<br>")),
-    hovertemplate: "%{text}<extra></extra>", showlegend: events.length > 0,
+    hovertemplate: "%{text}<extra></extra>", inKey: "events",
   };
 }
 
-export const wantsLog = (rows) => {
-  const known = rows.flat().filter((one) => one !== null && Number.isFinite(one));
-  return known.length > 0 && known.every((one) => one > 0) && Math.max(...known.slice(0, 50000)) / Math.min(...known.slice(0, 50000)) > LOG_FROM;
+// Whether values are drawn on a log axis: nearly all are above 0, and far apart.
+export const wantsLog = (values) => {
+  const known = values.filter((one) => one !== null && Number.isFinite(one));
+  const above = known.filter((one) => one > 0);
+  if (!above.length || above.length < 0.95 * known.length) return false;
+  return above.reduce((a, b) => Math.max(a, b)) / above.reduce((a, b) => Math.min(a, b)) > LOG_FROM;
 };
+
+// Says what each curve is that has a name for it, above them: inside, many would leave no place.
+export function legend(place, traces) {
+  show(place, traces.filter((one) => one.inKey).map((one) => {
+    const mark = el("span", { class: one.mode === "markers" ? "mark event" : "mark" });
+    if (one.line?.color && one.mode !== "markers") {
+      mark.style.borderTop = `${one.line.width + 1}px ${{ dot: "dotted", dash: "dashed" }[one.line.dash] ?? "solid"} ${one.line.color}`;
+    }
+    return el("li", {}, mark, one.inKey);
+  }));
+}
 
 export function draw(place, traces, { title, log = false, events = [], range = null, now = null }) {
   const line = variable("--line");
@@ -56,8 +72,7 @@ export function draw(place, traces, { title, log = false, events = [], range = n
   const layout = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 13, color: variable("--ink") },
-    margin: { l: 60, r: 12, t: 30, b: 45 }, hovermode: "closest", showlegend: true,
-    legend: { orientation: "h", x: 0, y: 1.01, xanchor: "left", yanchor: "bottom" },
+    margin: { l: 60, r: 12, t: 10, b: 45 }, hovermode: "closest", showlegend: false,
     hoverlabel: { align: "left", bgcolor: variable("--back"), font: { color: variable("--ink") } },
     xaxis: { ...axis, title: { text: "update" }, range: range ?? undefined, autorange: range === null },
     yaxis: { ...axis, title: { text: plain(title) }, type: log ? "log" : "linear", exponentformat: "e" },

@@ -1,7 +1,7 @@
 // One run: its curves as they come, its events, its records, and the way to change it.
 
 import { get, query } from "./api.js";
-import { band, draw, line, marks, wantsLog } from "./charts.js";
+import { band, draw, legend, line, marks, wantsLog } from "./charts.js";
 import { ago, count, el, number, say, show, table } from "./dom.js";
 import { steerPanel } from "./steer.js";
 
@@ -63,7 +63,10 @@ export async function runPage(main, id, session) {
       const all = whole;
       whole = false;
       try {
-        state.run = await get(base);
+        const found = await get(base);
+        // it began only now: another page is due
+        if (!state.run.spec && found.spec) return location.reload();
+        state.run = found;
         await redraw(all);
         if (all) forecast();
       } catch (error) { say(error.message); }
@@ -98,7 +101,8 @@ function layout(main, state, redraw) {
   const chart = (name, label) => {
     places[name] = el("div", { class: "chart", role: "img", "aria-label": label });
     places[`${name}Text`] = el("figcaption", {});
-    return el("figure", {}, places[name], places[`${name}Text`]);
+    places[`${name}Key`] = el("ul", { class: "key" });
+    return el("figure", {}, places[`${name}Key`], places[name], places[`${name}Text`]);
   };
   for (const name of ["facts", "steer", "events", "records", "others"]) places[name] = el("div");
   const paths = run.spec ? run.spec.hyperparameters : [];
@@ -164,22 +168,32 @@ function zoomable(places, place) {
 function rateChart(places, state) {
   const events = state.run.events.filter((one) => one.hyperparameter === state.path && one.kind !== "note");
   const traces = [];
-  const names = state.run.spec ? state.run.spec.groups : [];
+  const one = (state.run.spec?.groups ?? []).length <= 1;
   const colours = new Map();
+  const drawn = new Map(); // groups whose rates are alike are one curve
   for (const name of state.rates) {
     const group = name.slice(state.path.length + 1);
-    colours.set(group, colours.size);
     const { updates, values } = state.series[name];
-    traces.push(line(names.length > 1 ? group : "used", updates, values, colours.get(group)));
+    const key = JSON.stringify([updates, values]);
+    const like = drawn.get(key);
+    colours.set(group, like ? like.colour : drawn.size);
+    if (like) like.names.push(group);
+    else drawn.set(key, { names: [group], updates, values, colour: drawn.size });
+  }
+  for (const { names, updates, values, colour } of drawn.values()) {
+    traces.push(line(one ? "used" : names.join(", "), updates, values, colour));
   }
   const planned = state.curve?.groups ?? {};
   for (const [group, values] of Object.entries(planned)) {
-    const i = colours.get(group) ?? colours.size;
-    traces.push(line(names.length > 1 ? `${group}, planned` : "planned", state.curve.updates, values, i, { dash: "dot", width: 1.5 }));
+    const i = colours.get(group) ?? drawn.size;
+    const made = line(one ? "planned" : `${group}, planned`, state.curve.updates, values, i, { dash: "dot", width: 1.5 });
+    traces.push(colours.has(group) && !one ? { ...made, inKey: "" } : made);
   }
   const first = Object.values(planned)[0];
   if (first && events.length) traces.push(marks(events, state.curve.updates, first));
+  places.rate.hidden = traces.length === 0;
   draw(places.rate, traces, { title: state.path, events, range: state.range, now: state.run.update });
+  legend(places.rateKey, traces);
   zoomable(places, places.rate);
   const ends = state.curve?.ends;
   const hidden = state.hidden ? ` The first ${state.rates.length} param groups are drawn.` : "";
@@ -192,24 +206,28 @@ function lossChart(places, state) {
   if (!found) {
     places.lossText.textContent = "No loss is recorded: scheduler.step(loss=loss) does it.";
     places.loss.hidden = true;
+    show(places.lossKey);
     return;
   }
   places.loss.hidden = false;
   const events = state.run.events.filter((one) => one.kind !== "note");
   const traces = [line("loss", found.updates, found.values, 0, { width: 1.2 })];
   const told = state.forecast;
-  const log = wantsLog([found.values]);
+  const log = wantsLog(found.values);
   if (told?.available && state.range === null) {
     // a log axis has no place for what is not above 0
     const least = log ? Math.min(...told.mean.filter((one) => one > 0)) / 10 : -Infinity;
     traces.push(band(told.updates, told.low.map((one) => Math.max(one, least)), told.high, 1), line("forecast", told.updates, told.mean, 1, { dash: "dash" }));
   }
   if (events.length) traces.push(marks(events, found.updates, found.values));
+  legend(places.lossKey, traces);
   draw(places.loss, traces, { title: log ? "loss (log axis)" : "loss", log, events, range: state.range });
   zoomable(places, places.loss);
   const bad = found.values.filter((one) => one === null).length;
+  const below = log ? found.values.filter((one) => one !== null && one <= 0).length : 0;
   const parts = [`${count(found.recorded)} recorded.`];
   if (bad) parts.push(`${bad} of those shown are not finite (gaps).`);
+  if (below) parts.push(`${below} are not above 0, for which a log axis has no place.`);
   if (!told) parts.push("The forecast is being made …");
   else if (told.available) {
     const end = told.mean.length - 1;
@@ -235,7 +253,7 @@ function otherCharts(places, state) {
 function lists(places, state, redraw) {
   const events = state.run.events.filter((one) => one.kind !== "note").reverse();
   show(places.events, events.length ? table("The changes that hold, the latest first",
-    [["update", "number"], ["what", "text"], ["who", "name"], ["why", "text"], ["of"]],
+    [["update", "number"], ["what", "name"], ["who", "name"], ["why", "text"], ["of"]],
     events.map((one) => [count(one.update), one.what, one.source, one.reason,
       one.groups === "*" ? one.hyperparameter : `${one.hyperparameter}, groups ${one.groups}`]))
     : el("p", { class: "soft" }, "None: the rate is as it was planned."));

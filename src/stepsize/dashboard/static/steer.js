@@ -1,7 +1,7 @@
 // Gives commands to a run: first a preview, then a confirmation; the training answers.
 
 import { get, newId, post } from "./api.js";
-import { draw, line } from "./charts.js";
+import { draw, legend, line } from "./charts.js";
 import { count, el, number, say, show } from "./dom.js";
 
 const SHAPES = ["1-sqrt", "linear", "cosine", "1-square"];
@@ -92,25 +92,28 @@ export function steerPanel(place, base, run, changed) {
 
   function drawPreview(told, asked) {
     const chart = told.then ? el("div", { class: "chart small", id: "preview", role: "img", "aria-label": "The curve now, and then" }) : null;
+    const key = el("ul", { class: "key" });
     const ends = (one) => (one.ends === null ? "never" : count(one.ends));
     const text = [`${told.what}, as ${told.author}. The run is at update ${count(told.update)}.`];
     if (told.then) text.push(`It ends at ${ends(told.now)} now, then ${ends(told.then)}.`);
     else text.push("No curve to show before it happens.");
     if (told.loss_now && told.loss_then) text.push(`Forecast for the end: ${number(told.loss_now[0])} now, then ${number(told.loss_then[0])} (90 %: ${number(told.loss_then[1])} to ${number(told.loss_then[2])}).`);
+    if (!["running", "silent"].includes(run().state)) text.push(`The run is ${run().state}: nobody answers, unless it is resumed in time.`);
     if (told.refused) text.push(`The training will refuse it: ${told.refused}.`);
     const confirm = el("button", { type: "button", class: "main", id: "confirm" }, `Confirm: ${asked.verb}`);
     confirm.addEventListener("click", () => { confirm.disabled = true; ask(asked, told); });
     show(result, el("div", { class: told.refused ? "panel bad" : "panel", role: "region", "aria-label": "Preview", tabindex: "-1" },
-      el("p", {}, text.join(" ")), chart, el("div", { class: "row" }, confirm,
+      el("p", {}, text.join(" ")), key, chart, el("div", { class: "row" }, confirm,
         el("button", { type: "button", onclick: () => { show(result); verb.focus(); } }, "Cancel"))));
     if (chart) {
       const traces = [];
       for (const [i, [group, values]] of Object.entries(told.now.groups).entries()) {
-        traces.push(line(`${group}, now`, told.now.updates, values, i, { dash: "dot", width: 1.5 }));
+        traces.push({ ...line(`${group}, now`, told.now.updates, values, i, { dash: "dot", width: 1.5 }), inKey: i === 0 ? "dotted: as it is now" : "" });
       }
       for (const [i, [group, values]] of Object.entries(told.then.groups).entries()) {
-        traces.push(line(`${group}, then`, told.then.updates, values, i));
+        traces.push({ ...line(`${group}, then`, told.then.updates, values, i), inKey: group });
       }
+      legend(key, traces);
       draw(chart, traces, { title: asked.hyperparameter, now: told.update });
     }
     confirm.focus();

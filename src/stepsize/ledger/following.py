@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO, final
 
 from stepsize.errors import UnavailableError, describe
-from stepsize.ledger.chain import Entry, corrupt, entry
+from stepsize.ledger.chain import Entry
 from stepsize.ledger.jsonl_store import JsonlStore
 from stepsize.ledger.records import Metric
 from stepsize.ledger.store import Store
@@ -96,25 +96,14 @@ class Follower:
                 n = self.n
                 self.n, self._offset = n + 1, self._offset + len(line) + 1
                 if not self._metrics and _METRIC in line[:_PLACE]:
-                    held = (n, line)
+                    held = (line, n)
                     continue
                 if held is not None:
-                    yield _read(store, *held)
+                    yield store._read(*held)
                     held = None
-                yield _read(store, n, line)
+                yield store._read(line, n)
         if held is not None:
-            yield _read(store, *held)
-
-
-def _read(store: JsonlStore, n: int, line: bytes) -> Entry:
-    try:
-        found = entry(line)
-        if found.n != n:
-            message = f"its place is {n}, it says {found.n}"
-            raise ValueError(message)
-    except (ValueError, RecursionError) as error:
-        raise corrupt(f"{store.path}, line {n + 1},", line, str(error)) from error
-    return found
+            yield store._read(*held)
 
 
 def _unreadable(store: JsonlStore, error: OSError) -> UnavailableError:

@@ -1,22 +1,18 @@
-"""Where a run stands: from its first and last lines, or from all of them."""
+"""Where a run stands: from its first and last records, or from all of them."""
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from typing import final
 
 from stepsize.errors import StepsizeError
-from stepsize.ledger.chain import entry
 from stepsize.ledger.history import History
-from stepsize.ledger.jsonl_store import JsonlStore
-from stepsize.ledger.records import AnyRecord, Changed, End, Metric, Run
+from stepsize.ledger.records import Changed, End, Metric, Run
+from stepsize.ledger.store import HasEnds
 
 SILENT_SECONDS = 600.0
 """Time without a record after which a run counts as silent."""
-
-_HEAD, _TAIL = 1 << 16, 1 << 16
 
 
 @final
@@ -27,7 +23,8 @@ class Glance:
     Attributes:
         name: What it is called.
         update: Updates made, as far as is recorded.
-        total: Updates planned in all; None: unknown, or not looked at yet.
+        total: Update at which it ends, as planned now; None: unknown, or not looked at
+            yet.
         rate: The first rate of the last recorded update.
         loss: Its loss.
         changes: Events in force; None: not looked at yet.
@@ -62,25 +59,15 @@ class Glance:
         return "silent"
 
 
-def at_ends(store: JsonlStore, name: str) -> Glance:
-    """Return where a run stands, from the ends of its file alone.
+def at_ends(store: HasEnds, name: str) -> Glance:
+    """Return where a run stands, from its first and last records alone.
 
     Raises:
-        ValueError: A line there is damaged.
-        OSError: The file cannot be read.
+        CorruptRecordError: A line there is damaged.
+        UnavailableError: They could not be read.
     """
-    with store.path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(_HEAD)
-        file.seek(max(size - _TAIL, 0))
-        tail = file.read()
-    first = head.partition(b"\n")[0]
-    lines = tail[: tail.rfind(b"\n") + 1].splitlines()
-    if size > _TAIL:
-        del lines[:1]  # it began before
-    records: list[AnyRecord] = [entry(line).record for line in lines]
-    started = entry(first).record if b"\n" in head else None
-    runs = [one for one in (started, *records) if isinstance(one, Run)]
+    records = [one.record for one in store.ends()]
+    runs = [one for one in records if isinstance(one, Run)]
     metric = next((one for one in reversed(records) if isinstance(one, Metric)), None)
     ended = ""
     for one in reversed(records):
@@ -104,7 +91,7 @@ def of_history(history: History, name: str) -> Glance:
     total, rate = None, _rate(history.latest)
     try:
         rates = history.rates()
-        total = rates.leading().total_steps
+        total = rates.ends(history.update)
         if rate is None:
             row = rates.at(max(history.update - 1, 0), rates.paths[0])
             rate = next((one for one in row if one is not None), None)
