@@ -165,6 +165,7 @@ def test_rates_are_chosen_by_halving_on_seeds_of_their_own(folder: Path) -> None
         (["--engine=population"], 1, "must be for a built-in workload"),
         (["--address=auto"], 1, "compare.address must be for the engine 'ray'"),
         (["--store=mine.py"], 2, "is a file"),
+        (["--store=/proc/none"], 1, "compare.store must be a folder to read and write"),
         (["--select-seeds=0"], 2, "select-seeds"),
     ],
 )
@@ -174,4 +175,5 @@ def test_options_that_do_not_fit(
     done = run(folder, "compare", "mine.py:train", *SMALL, *arguments)
     assert done.returncode == code, done.stderr
     assert message in done.stderr
+    assert " 0 %" not in done.stderr  # before anything is trained
     assert done.stdout == ""

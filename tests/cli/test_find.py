@@ -197,6 +197,8 @@ def test_ctrl_c(run: Terminal) -> None:
         (["--curve", "a.csv", "--fast"], 2, "takes no options of a search"),
         (["--curve", "a.csv", "--seed", "0"], 2, "takes no options of a search"),
         (["mine.py:setup", "--steps", "0"], 2, "--steps"),
+        (["mine.py:setup", "--png", "no/a.png"], 1, "error: 'no/a.png' cannot be"),
+        (["mine.py:setup", "--html", "."], 1, "error: '.' is a folder."),
         (["mine.py"], 1, "find.script must be FILE.py:FUNCTION"),
         (["mine.py:"], 1, "find.script must be FILE.py:FUNCTION"),
         (["no.py:setup"], 1, "got 'no.py:setup'"),

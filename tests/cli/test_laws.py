@@ -64,6 +64,14 @@ def test_predict_needs_rates(run: Terminal, tmp_path: Path) -> None:
     assert "hint:  say with which schedule it was made: --run-schedule EXPR" in err
 
 
+def test_a_folder_without_a_run(run: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    asked = ("-s", "1e-3 * linear()", "--total-steps", "100")
+    code, _, err = run("predict", "empty", *asked)
+    assert code == 1
+    assert "run must be a folder with a ledger.jsonl or with event files" in err
+
+
 def test_rates_from_run_schedule(run: Terminal, tmp_path: Path) -> None:
     made = curve("0.2")
     lines = [

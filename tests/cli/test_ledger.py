@@ -192,6 +192,10 @@ def test_verify(run: Terminal) -> None:
     assert said == "nothing is wrong: 33 records, 60 rates compared"
     digest = head.removeprefix("head: ")
     assert run("verify", "seven", "--head", digest)[0] == 0
+    assert run("verify", "seven", "--head", digest[:16])[0] == 0
+    for few in (digest[:3], "zz", ""):  # three digits are those of some line by chance
+        code, _, err = run("verify", "seven", "--head", few)
+        assert (code, "verify.head must be 16 to 64" in err) == (1, True)
     content = store.path.read_text().replace("it is noisy", "it is quiet")
     store.path.write_text(content)
     code, out, err = run("verify", "seven")
@@ -203,6 +207,20 @@ def test_verify(run: Terminal) -> None:
     code, _, err = run("verify", "none")
     assert code == 1
     assert "hint:  stepsize runs FOLDER lists the runs" in err
+
+
+@pytest.mark.parametrize("command", ["runs", "audit", "verify", "replay", "report"])
+def test_reading_makes_no_database(run: Terminal, command: str) -> None:
+    pytest.importorskip("sqlalchemy")
+    code, _, err = run(
+        command,
+        "sqlite:///none.db#seven".removesuffix(
+            "#seven" if command in ("runs", "report") else ""
+        ),
+    )
+    assert code == 1
+    assert "database must be a file that is there; got 'none.db'" in err
+    assert not Path("none.db").exists()
 
 
 def test_replay_gives_the_recorded_rates(run: Terminal) -> None:
@@ -219,6 +237,9 @@ def test_replay_gives_the_recorded_rates(run: Terminal) -> None:
     plan = json.loads(run("replay", "seven", "--from", "90", "--to", "99", "--json")[1])
     assert plan["updates"] == list(range(90, 100))
     assert plan["values"][-1][0] < plan["values"][0][0]
+    code, out, err = run("replay", "seven", "--from", "20", "--to", "10")
+    assert (code, out) == (1, "")
+    assert "--from must be at most 10" in err
     code, _, err = run("replay", "seven", "--of", "momentum")
     assert (code, err.splitlines()[0]) == (
         1,
@@ -322,6 +343,17 @@ class TestSteer:
         assert code == 0, err
         assert err.startswith("the run is at update 35; ")
 
+    def test_a_much_higher_rate_is_told(self, run: Terminal) -> None:
+        written(Path("seven"), *steered())
+        _, _, err = run("steer", "seven", "replace", "30 * cosine()", "--preview")
+        assert "note: the highest rate to come is 60 then, and 0.0883 as" in err
+        assert "note" not in run("steer", "seven", "scale", "1.5", "--preview")[2]
+
+    def test_a_training_that_has_ended_is_told(self, run: Terminal) -> None:
+        written(Path("seven"), *steered(), End(outcome="closed"))
+        _, _, err = run("steer", "seven", "hold", "--preview")
+        assert err.endswith("only one that resumes it will answer\n")
+
     def test_nobody_is_there_to_confirm(self, run: Terminal) -> None:
         store = written(Path("seven"), *steered())
         code, _, err = run("steer", "seven", "hold")
@@ -391,8 +423,9 @@ class TestSteer:
             (
                 ["hold", "--groups", "x*"],
                 1,
-                "hyperparameter must be one of lr, in groups",
+                "groups must match one of encoder, head; got 'x*'",
             ),
+            (["hold", "--of", "x"], 1, "hyperparameter must be one of lr; got 'x'"),
             (["deadline", "noon"], 2, "'noon' is no time"),
             (["hold", "--expires", "1y"], 2, "'1y' is no time"),
         ],

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,17 @@ def test_what_it_does_not_serve(run: Terminal, words: list[str], match: str) -> 
     code, _, err = run("serve", *words)
     assert code == 1
     assert match in err
+
+
+def test_a_port_that_is_taken_is_named(run: Terminal) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, _, err = run("serve", "--port", str(port))
+    assert code == 1
+    assert f"127.0.0.1 port {port} cannot be listened at: " in err
+    assert "--port 0 takes any free port" in err
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_a_preview_shows_both_curves_and_records_nothing(office: Office) -> None
         ({"verb": "release"}, "release must follow a hold"),
         ({"verb": "extend", "values": {"total_steps": 5}}, "extend.total_steps"),
         (COOLDOWN | {"hyperparameter": "momentum"}, "hyperparameter must be one of lr"),
-        (COOLDOWN | {"groups": "tail"}, "in groups"),
+        (COOLDOWN | {"groups": "tail"}, "groups must match one of"),
     ],
 )
 def test_a_preview_of_what_makes_no_sense(

@@ -8,7 +8,7 @@ import stepsize as ss
 from stepsize.errors import ProofError
 from stepsize.proof.arms import Arm
 from stepsize.proof.cells import Planned, Returned
-from stepsize.proof.functions import TrainFunction
+from stepsize.proof.functions import TrainFunction, import_file
 
 PLANNED = Planned(Arm("flat", ss.hold()), 0.1, seed=3, total_steps=5)
 GOOD = "{'val': 1.0, 'test': 2.0, 'direction': 'min', 'updates': total_steps}"
@@ -20,6 +20,18 @@ def write(folder: Path, body: str, name: str = "script.py") -> str:
     path = folder / name
     path.write_text(head + textwrap.indent(textwrap.dedent(body), "    "))
     return f"{path}:train"
+
+
+def test_what_a_script_imports_is_no_part_of_an_update(tmp_path: Path) -> None:
+    train = write(tmp_path, f"return {GOOD}")
+    path = tmp_path / "script.py"
+    path.write_text("import time\ntime.sleep(1.0)\n" + path.read_text())
+    function = TrainFunction.find(train)
+    import_file.cache_clear()  # as in a process that has not imported it yet
+    first, second = function.train(PLANNED), function.train(PLANNED)
+    assert first.seconds is not None
+    assert second.seconds is not None
+    assert first.seconds < 0.5
 
 
 def once(folder: Path, body: str) -> Returned:

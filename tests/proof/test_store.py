@@ -126,4 +126,6 @@ def test_a_place_that_is_no_folder_is_named(
 ) -> None:
     prepare(tmp_path / "taken")
     with pytest.raises(ProofError, match=r"compare\.store must be a folder"):
+        Store(tmp_path / "taken", "a.py:train").prepare()
+    with pytest.raises(ProofError, match=r"compare\.store must be a folder"):
         add(Store(tmp_path / "taken", "a.py:train"), one=RUN)

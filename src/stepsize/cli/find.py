@@ -82,6 +82,7 @@ def find(  # noqa: PLR0917 - typer calls it by name
     else:
         from stepsize.cli.find_running import search
 
+        screens.check_writable(output, png, html)
         title = str(script)
         found = search(
             title,

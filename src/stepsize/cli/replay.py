@@ -39,6 +39,10 @@ def replay(  # noqa: PLR0917 - typer calls it by name
         rule = f"be one of {', '.join(rates.paths)}"
         raise LedgerError(describe("--of", rule, of))
     end = max(history.update - 1, 0) if last is None else last
+    if first > end:
+        rule = f"be at most {end}, the last one (unit: updates)"
+        hint = "--to goes beyond what was made"
+        raise LedgerError(describe("--from", rule, first, hint=hint))
     updates = range(first, end + 1, every)
     groups = rates.spec.groups
     table = [(u, rates.at(u, of)) for u in updates]

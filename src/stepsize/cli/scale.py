@@ -64,6 +64,8 @@ def scale(  # noqa: PLR0917 - typer calls it by name
             load_recipe(file), to_steps=to_steps, optimizer=optimizer
         )
     else:
+        if batch is None and micro_batch is None:
+            raise typer.BadParameter("give --batch or --micro-batch, or --to-steps")
         result = scaled(
             load_recipe(file),
             to_batch=effective_batch(

@@ -70,6 +70,29 @@ def write_file(path: Path, content: bytes) -> None:
     say(f"wrote {path}")
 
 
+def check_writable(*paths: Path | None) -> None:
+    """Refuse a file that could not be written, before the work for it is done.
+
+    Raises:
+        StepsizeError: Its folder is missing or read-only, or it is a folder.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            problem = "is a folder"
+        elif not path.parent.is_dir():
+            problem = "cannot be written: No such file or directory"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            problem = "cannot be written: Permission denied"
+        else:
+            continue
+        raise StepsizeError(
+            f"{os.fspath(path)!r} {problem}. hint: name a file in a folder that exists "
+            "and is writable"
+        )
+
+
 def to_json(value: Any) -> str:
     """Return JSON text, two spaces deep, with its newline."""
     import msgspec

@@ -1,6 +1,7 @@
 """`stepsize serve`: the runs below a folder as pages, and who may steer them there."""
 
 import os
+import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,15 +102,37 @@ def serve(  # noqa: PLR0917 - typer calls it by name
             made.close()
             super().handle_exit(sig, frame)
 
-    with config.bind_socket() as socket:
+    with _listening(host, port) as listening:
         shown = f"[{host}]" if ":" in host else host
-        screens.say(f"http://{shown}:{socket.getsockname()[1]}  (Ctrl-C ends it)")
+        screens.say(f"http://{shown}:{listening.getsockname()[1]}  (Ctrl-C ends it)")
+        if folder == "." and Path("runs").is_dir():
+            screens.say(
+                "note: all below '.' is shown; `stepsize serve runs runs` shows the "
+                "folder 'runs' alone"
+            )
         if not near:
             screens.say(
                 "without TLS, whoever is between sees tokens: put a proxy before"
             )
         sys.stderr.flush()
-        Server(config).run([socket])
+        Server(config).run([listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound.
+
+    Raises:
+        LedgerError: The address is none of this machine, or the port is not free.
+    """
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        message = f"{host} port {port} cannot be listened at: {error.strerror}"
+        raise LedgerError(f"{message}. hint: --port 0 takes any free port") from error
+    return made
 
 
 @app.command("token")

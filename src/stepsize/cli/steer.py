@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.2
 _POINTS = 8
+_HIGHER = 2.0
+"""Times the highest rate to come that a change may raise it by without a note."""
 
 
 def steer(  # noqa: PLR0917 - typer calls it by name
@@ -258,6 +260,17 @@ def _show(history: "History", store: "Store", command: "Command") -> None:
         screens.console().print(table)
         now, then = ("never" if one is None else str(one) for one in ends)
         screens.say(f"the run is at update {made}; it ends at {now} now, then {then}")
+        if path == "lr":
+            before, after = (one.extremes(made)[1] for one in both)
+            if after > _HIGHER * before:
+                screens.say(
+                    f"note: the highest rate to come is {after:.4g} then, and "
+                    f"{before:.4g} as it is now"
+                )
+    if history.lives and history.lives[-1].end is not None:
+        screens.say(
+            "note: the training has ended; only one that resumes it will answer"
+        )
     if found.refused:
         screens.say(f"the training will refuse it: {found.refused}")
 

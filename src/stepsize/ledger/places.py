@@ -41,6 +41,10 @@ def existing(place: str | os.PathLike[str]) -> Store:
     Raises:
         LedgerError: There is none.
     """
+    if isinstance(place, str) and "://" in place:
+        from stepsize.ledger.sql_store import check_there
+
+        check_there(place.partition("#")[0])
     store = store_of(place)
     if isinstance(store, JsonlStore) and not store.path.is_file():
         rule = f"be the folder of a run, with a {NAME}"
@@ -70,8 +74,9 @@ def stores_below(where: str) -> list[tuple[str, Store]]:
         LedgerError: It is neither.
     """
     if "://" in where:
-        from stepsize.ledger.sql_store import names
+        from stepsize.ledger.sql_store import check_there, names
 
+        check_there(where)
         places = [f"{where}#{name}" for name in names(where)]
         return [(place, store_of(place)) for place in places]
     folder = Path(where)

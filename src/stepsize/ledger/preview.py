@@ -71,9 +71,13 @@ def preview(history: History, store: Store, command: Command) -> Preview:
         event = append(now.events, event_of(command, made), made=0)[-1]
         then = history.rates((*now.events, event))
         if not then.covers(event):
-            rule = f"be one of {', '.join(now.paths)}, in groups {now.spec.groups}"
-            target = command.hyperparameter
-            raise LedgerError(describe("hyperparameter", rule, target))
+            if command.hyperparameter not in now.paths:
+                rule = f"be one of {', '.join(now.paths)}"
+                raise LedgerError(
+                    describe("hyperparameter", rule, command.hyperparameter)
+                )
+            rule = f"match one of {', '.join(now.spec.groups)}"
+            raise LedgerError(describe("groups", rule, command.groups))
         then.admit(event)
         if bounds is not None and not refused:
             before = now.extremes(made)

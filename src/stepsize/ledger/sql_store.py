@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Iterator
 from threading import Lock
@@ -220,6 +221,20 @@ def tips(address: str) -> dict[str, int]:
             return {str(name): int(place) for name, place in rows}
     except alchemy.exc.SQLAlchemyError as error:
         raise _unusable(address, error) from error
+
+
+def check_there(address: str) -> None:
+    """Refuse a file of SQLite that is not there, which reading would make.
+
+    Raises:
+        LedgerError: It is not there, or the address is none.
+    """
+    engine = _engine(address)
+    file = engine.url.database
+    if engine.dialect.name != "sqlite" or file in (None, "", ":memory:"):
+        return
+    if not file.startswith("file:") and not os.path.exists(file):
+        raise LedgerError(describe("database", "be a file that is there", file))
 
 
 def without_password(text: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
-from stepsize.errors import StepsizeError
+from stepsize.errors import LedgerError, StepsizeError, describe
 from stepsize.ledger.chain import START, Entry, check, entry
 from stepsize.ledger.history import History, Life, Rates
 from stepsize.ledger.records import Answer, Changed, Command, Metric, Source, Spec
@@ -80,11 +81,17 @@ def verify(store: Store, head: str | None = None) -> Verification:
 
     Args:
         store: Where the records are.
-        head: Digest that a line must have: the last one known. Its beginning will do.
+        head: Digest that a line must have: the last one known. Its beginning will do,
+            from 16 digits on.
 
     Raises:
+        LedgerError: The digest is none.
         UnavailableError: The records could not be read.
     """
+    if head is not None and not re.fullmatch("[0-9a-f]{16,64}", head):
+        rule = "be 16 to 64 hexadecimal digits, the beginning of a digest or all of it"
+        hint = "stepsize verify RUN prints it as head"
+        raise LedgerError(describe("verify.head", rule, head, hint=hint))
     checked = _Checked()
     history = History(checked.entries(store), checked.watch)
     checked.finish(history)

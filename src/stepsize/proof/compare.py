@@ -146,10 +146,14 @@ def compare(
         default_lr=about.default_lr,
         default_on_fresh=default_lr is not None,
     )
+    chosen_engine = choose(engine, task, jobs=jobs, address=address)
+    kept = None if store is None else Store(store, task.name)
+    if kept is not None:
+        kept.prepare()
     training = Training(
         task,
-        choose(engine, task, jobs=jobs, address=address),
-        store=None if store is None else Store(store, task.name),
+        chosen_engine,
+        store=kept,
         fresh=fresh,
         on_progress=on_progress,
         on_failed_run=on_failed_run,

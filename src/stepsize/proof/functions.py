@@ -186,9 +186,10 @@ class TrainFunction:
             "seed": planned.seed,
             "report": curves.report,
         }
-        started = time.perf_counter()
         try:
             with redirect_stdout(output), redirect_stderr(output):
+                self.load()  # once a process: what it imports is no part of an update
+                started = time.perf_counter()
                 returned = _call(self, planned, given)
         except KeyboardInterrupt:
             raise

@@ -5,6 +5,7 @@ A folder per subject with two files of JSON lines, to which lines are only ever 
 key (fingerprint.py).
 """
 
+import errno
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +59,7 @@ class Store:
     last line is cut off by the next `add`.
 
     Args:
-        folder: Where all subjects' folders are; made by the first `add`.
+        folder: Where all subjects' folders are; made by `prepare` or the first `add`.
         subject: Name of the subject; its folder has the name, made fit for a file.
 
     Raises:
@@ -74,6 +75,19 @@ class Store:
                 raise ProofError(describe("compare.store", rule, os.fspath(folder)))
         except OSError as error:
             raise self._failed(error) from error
+
+    def prepare(self) -> None:
+        """Make the folder, so that a wrong place is known before hours of training.
+
+        Raises:
+            ProofError: It cannot be made, or written to.
+        """
+        try:
+            self._make()
+        except OSError as error:
+            raise self._failed(error) from error
+        if not os.access(self.folder, os.W_OK):
+            raise self._failed(PermissionError(errno.EACCES, "Permission denied"))
 
     def runs(self, keys: Sequence[str]) -> dict[str, Returned]:
         """Return what the store has of these runs, without their test metrics.
@@ -127,9 +141,7 @@ class Store:
 
     def _append(self, name: str, content: bytes) -> None:
         try:
-            if not self.folder.is_dir():
-                self.folder.mkdir(parents=True, exist_ok=True)
-                (self.folder / ".gitignore").write_text("*\n")
+            self._make()
             path = self.folder / name
             new = not path.exists()
             with path.open("a+b", buffering=0) as file, locked(file):
@@ -142,6 +154,11 @@ class Store:
                 sync_folder(self.folder)
         except OSError as error:
             raise self._failed(error) from error
+
+    def _make(self) -> None:
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".gitignore").write_text("*\n")
 
     def _lines(self, name: str) -> Iterator[bytes]:
         """Yield the whole lines of a file; none if there is no file."""

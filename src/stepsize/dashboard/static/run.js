@@ -227,7 +227,7 @@ function lossChart(places, state) {
   const below = log ? found.values.filter((one) => one !== null && one <= 0).length : 0;
   const parts = [`${count(found.recorded)} recorded.`];
   if (bad) parts.push(`${bad} of those shown are not finite (gaps).`);
-  if (below) parts.push(`${below} are not above 0, for which a log axis has no place.`);
+  if (below) parts.push(`Not above 0, for which a log axis has no place: ${below}.`);
   if (!told) parts.push("The forecast is being made …");
   else if (told.available) {
     const end = told.mean.length - 1;

@@ -146,6 +146,10 @@ def _plain(value: Any) -> float | None:
 
 
 def _of_events(path: Path) -> dict[str, Column]:
+    if path.is_dir() and not any(_EVENTS in one.name for one in path.iterdir()):
+        rule = f"be a folder with a ledger.jsonl or with event files, *{_EVENTS}*"
+        hint = "stepsize runs FOLDER lists the runs below a folder"
+        raise FitError(describe("run", rule, str(path), hint=hint))
     try:
         module = import_module(_READER)
     except ImportError as error:

@@ -37,7 +37,12 @@ def legend(comparison: Comparison) -> list[str]:
         )
     else:
         margin = subject.failed_margin
-        worse = number(margin, decimals(comparison)) if margin is not None else "?"
+        worse = (
+            ""  # no cell finished, so that none is the best
+            if margin is None
+            else ", or worse than the best cell by more than "
+            f"{number(margin, decimals(comparison))} {metric_unit(subject)}".rstrip()
+        )
         default = (
             f"at {rate(subject.default_lr)}: validation difference at that fixed rate, "
             "untuned; "
@@ -46,9 +51,7 @@ def legend(comparison: Comparison) -> list[str]:
         )
         lines.append(
             f"{default}grid mean: validation over all rates; diverged: not finite; "
-            f"failed: that, or worse than the best cell by more than {worse} "
-            f"{metric_unit(subject)}".rstrip()
-            + "."
+            f"failed: that{worse}."
         )
         if subject.default_lr is None:
             lines.append("Give --default-lr to compare at an untuned rate too.")
