@@ -221,6 +221,9 @@ def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
         read_run(write(tmp_path, "run.csv", text))
 
 
+LONG = "step,loss,lr\n" + "".join(f"{step},3,1\n" for step in range(9))
+
+
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
@@ -232,7 +235,10 @@ def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
         ("a.csv", "step,loss,lr\n1,,0.1\n", r"both a step and a loss"),
         ("a.csv", "step,loss,lr\n1,3,0.1\n900,2,0.1\n", r"at least every 25%"),
         ("a.csv", "step,loss,lr\n1,3,inf\n2,2,0.1\n", r"rates must be finite"),
-        ("a.csv", "step,loss,lr\n0,3,0.1\n", r"the last of them >= 1"),
+        ("a.csv", "step,loss,lr\n0,3,0.1\n", r"a\.csv\.steps must reach 1"),
+        ("a.csv", "step,loss,lr\n0,3,1\n2x0,3,1\n", r"row 2 of those .* is not"),
+        ("a.csv", LONG.replace("4,3,", "4,abc,"), r"losses must .*at step 4 it is not"),
+        ("a.csv", LONG.replace("4,3,1", "4,3,abc"), r"rates must be finite; got nan"),
         ("a.json", "{", r"is no JSON"),
         ("a.json", "3", r"a list of rows"),
         ("a.json", '{"a": [1], "b": [1, 2]}', r"a list of rows"),

@@ -90,11 +90,11 @@ def _without_run(header: Sequence[str]) -> list[str]:
 
 
 def _number(text: str) -> float | None:
-    """Return a field as a number; None where it is empty or no number."""
+    """Return a field as a number; None where it is empty, NaN where it is no number."""
     try:
         return float(text)
     except ValueError:
-        return None
+        return math.nan if text.strip() else None
 
 
 def _of_json(text: str, path: Path) -> dict[str, Column]:

@@ -133,8 +133,12 @@ def _read(
         table = table_of(Path(path))
     found = points(table, name, step=step, loss=loss, rate=rate)
     steps = np.array(found.steps)
-    if not np.isfinite(steps).all() or steps.max() < 1:
-        rule = "be finite, the last of them >= 1 (unit: updates)"
+    if not np.isfinite(steps).all():
+        at = int(np.argmin(np.isfinite(steps)))
+        rule = f"be finite numbers (unit: updates); row {at + 1} of those with a loss"
+        raise FitError(describe(f"{name}.steps", f"{rule} is not", found.steps[at]))
+    if steps.max() < 1:
+        rule = "reach 1 at least (unit: updates)"
         raise FitError(describe(f"{name}.steps", rule, found.steps[-1]))
     last = int(steps.max())
     rates: Floats | None = None
