@@ -169,6 +169,9 @@ def test_cooldown_advice(run: Terminal) -> None:
     assert "no decay seen yet" in err
     code, out, _ = run("cooldown-advice", "constant.csv", "0.2.csv", "--json")
     assert json.loads(out)["identifiable"] is True
+    code, out, err = run("cooldown-advice", "0.2.csv", "constant.csv")
+    assert "this run cools down already" in err
+    assert "of its peak" in err
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,9 @@ from stepsize.cli.fitting import (
 )
 from stepsize.cli.inputs import AsJson, Output, Total
 
+_COOLED = 0.5
+"""Part of its peak below which a rate has come down; a convention."""
+
 
 def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
     run: Annotated[
@@ -64,6 +67,14 @@ def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
     from stepsize.planner.best import cooldown
 
     rates = curves[0].rates[: int(curves[0].steps[-1])]
+    notes = list(law.diagnosis)
+    now, peak = float(rates[-1]), float(rates.max())
+    if now < _COOLED * peak:
+        notes.append(
+            f"the rate is at {now:.3g}, {now / peak:.0%} of its peak: this run cools "
+            "down already, and what is told here starts from there"
+        )
+        screens.say(f"note: {notes[-1]}")
     advice = cooldown.cooldown_advice(law, rates, total_steps=total_steps, shape=shape)
     if png is not None:
         drawn = []
@@ -74,7 +85,7 @@ def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
         screens.write_file(png, bands(drawn, curves))
     if json:
         plain = advice._asdict() | {"starts": [one._asdict() for one in advice.starts]}
-        screens.write_data(screens.to_json(plain | {"notes": law.diagnosis}), output)
+        screens.write_data(screens.to_json(plain | {"notes": notes}), output)
         return
     out = screens.console()
     out.print(f"{curves[0].name}: {advice.made} updates made")
