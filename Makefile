@@ -143,7 +143,7 @@ $(VENV)/.debian: $(VENV)/.base
 # timm and fastai last and alone: they ask for torchvision, which their schedulers do not
 # use and which must match the build of torch to the letter.
 $(VENV)/.bench: $(NEEDS)
-	$(call install,--editable '.[torch$(,)jax$(,)proof]' --group bench)
+	$(call install,--editable '.[torch$(,)jax$(,)keras$(,)proof]' --group bench)
 	$(call install,--no-deps timm fastai)
 
 , := ,

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 from benchmarks import __main__ as command
-from benchmarks import formulas, imports, loops, measure, population, results, steps
+from benchmarks import (
+    adapters,
+    formulas,
+    imports,
+    loops,
+    measure,
+    population,
+    results,
+    steps,
+)
 from benchmarks import values as array_values
 from benchmarks.show import WIDTH, console, show
 
@@ -135,6 +144,17 @@ def test_values_run_with_peers() -> None:
     rows = {row[0]: row for row in part.tables[1].rows}
     assert rows.keys() == {*CASES, "2 cycles, equal"}
     assert rows["2 cycles, equal"][3] is not None
+
+
+@pytest.mark.peers
+def test_adapters_run() -> None:
+    part = adapters.run(["keras-torch", "ignite"], updates=20, rounds=3)
+    (_, adds, rest, own), (_, other, *none) = part.tables[0].rows
+    for time in (adds, rest, own, other):
+        assert isinstance(time, float)
+        assert time > 0
+    assert none == [None, None]
+    assert [aim.value for aim in part.aims] == [rest, other]
 
 
 def test_aims_say_whether_they_are_met() -> None:

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 
 import stepsize as ss
 from stepsize.adapters import lightgbm, xgboost
-from stepsize.control import CooldownOnPlateau, MetricTarget, Plateau
+from stepsize.control import CooldownOnPlateau, Guard, MetricTarget, Plateau
 from stepsize.errors import AdapterError
 
 SCHEDULE = 0.4 * ss.warmup(3) >> ss.cosine(to=0.1)
@@ -243,6 +243,12 @@ def test_a_cooldown_may_end_the_training(host: str) -> None:
     [event] = scheduler.events
     assert event.kind == "cooldown"
     assert rounds == scheduler.update == event.update + 4 < 100
+
+
+@pytest.mark.parametrize("host", [xgboost, lightgbm])
+def test_a_guard_is_refused(host: Any) -> None:
+    with pytest.raises(AdapterError, match="be other than a guard"):
+        host.Scheduler(lr=SCHEDULE, total_steps=12, policies=[Guard()])
 
 
 def test_a_model_with_rounds_that_nobody_counted_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The examples of the adapters without a torch optimizer run as they are."""
+"""The examples of adapters and sinks run as they are, in at most 80 lines."""
 
 import subprocess
 import sys
@@ -17,6 +17,10 @@ LINES = 80
         ("jax_flax_digits", "policy:plateau"),
         ("jax_equinox_digits", "done after 216 updates: cooldown"),
         ("keras_digits", "policy:plateau"),
+        ("keras_find_digits", "came lowest in validation"),
+        ("tensorflow_digits", "the same after 260 updates, 1 trace"),
+        ("fsdp_digits", "1 cut, the same: True"),
+        ("sinks_digits", "by operator:ada: good enough"),
         ("sklearn_digits", "the same weights after 258 updates"),
         ("boosting_cancer", "interrupted after 15 rounds: the same model"),
     ],

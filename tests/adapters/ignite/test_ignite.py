@@ -11,6 +11,7 @@ from tests.adapters.recording import Recording, Seeing, groups, printed_by, with
 
 import stepsize as ss
 from stepsize.adapters.torch import Scheduler
+from stepsize.control import Guard
 from stepsize.errors import AdapterError, InvalidScheduleError
 from stepsize.ledger import JsonlStore, Ledger
 from stepsize.ledger.commands import make_command
@@ -269,6 +270,32 @@ def test_the_loss_is_found_in_any_output() -> None:
     SchedulerHandler(scheduler, output_transform=None).attach(silent)
     silent.run([3.0])
     assert policy.seen[2:] == [(3, {})]
+
+
+def test_a_guard_goes_back_to_good_weights() -> None:
+    from ignite.engine import Engine
+
+    from stepsize.adapters.ignite import SchedulerHandler
+
+    used: list[list[float]] = []
+    model, optimizer = make(used)
+    scheduler = Scheduler(optimizer, lr=0.1, model=model, policies=[Guard()])
+
+    def update(engine: Any, batch: Any) -> float:
+        optimizer.zero_grad()
+        loss: Any = torch.nn.functional.cross_entropy(model(batch[0]), batch[1])
+        if engine.state.iteration == 6:
+            loss = loss * math.nan
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    trainer = Engine(update)
+    SchedulerHandler(scheduler).attach(trainer)
+    trainer.run(make_loader(EPOCH), max_epochs=3)
+    assert scheduler.events[0].kind == "rewind"
+    assert len(used) == scheduler.update == 12
+    assert all(torch.isfinite(one).all() for one in model.parameters())
 
 
 def test_a_horizon_carries_micro_batches_over_the_epochs() -> None:

@@ -110,6 +110,23 @@ def test_finds_what_torch_finds_and_compiles_once() -> None:
     assert decades(found.suggestion) < 0.5
 
 
+def test_validation_sees_that_nothing_is_learned() -> None:
+    inputs, labels = digits()
+    labels = np.random.default_rng(0).permutation(labels)
+    every = [(inputs[at : at + 16], labels[at : at + 16]) for at in range(0, 192, 16)]
+    step, traced = make_step(donate_argnums=0)
+    state = start()
+    before = bits(state)
+    blind = find_lr(step, state, every[:6])
+    seeing = find_lr(step, state, every[:6], validation=every[6:])
+    assert len(traced) == 1
+    assert bits(state) == before
+    assert blind.suggestion is not None
+    assert seeing.suggestion is None or 3 * seeing.suggestion < blind.suggestion
+    with pytest.raises(AdapterError, match=r"find_lr\.validation .* begun anew"):
+        find_lr(step, state, every, validation=iter(every))
+
+
 def failed() -> None:
     message = "out of memory"
     raise RuntimeError(message)

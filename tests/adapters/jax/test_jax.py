@@ -12,7 +12,7 @@ import pytest
 
 import stepsize as ss
 from stepsize.adapters.jax import Scheduler, Table
-from stepsize.control import Event, Plateau, Target, Trajectory
+from stepsize.control import Event, Guard, Plateau, Target, Trajectory
 from stepsize.errors import AdapterError
 
 COSINE = 0.1 * ss.warmup(3) >> ss.cosine()
@@ -136,6 +136,8 @@ def test_a_count_that_goes_back_is_an_error() -> None:
     assert isinstance(several, Table)
     with pytest.raises(AdapterError, match="be of one training"):
         scheduler.read(several)
+    with pytest.raises(AdapterError, match="be other than a guard"):
+        Scheduler(lr=COSINE, total_steps=12, policies=[Guard()])
 
 
 def test_an_event_acts_on_the_update_that_the_device_is_at() -> None:

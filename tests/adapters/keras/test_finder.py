@@ -101,10 +101,31 @@ def several() -> Any:
 
 def test_finds_what_torch_finds() -> None:
     model = network(noisy=False, metrics=[])
-    model.layers[0].kernel_regularizer = None
+    model.layers[0].kernel.regularizer = None
     found = find_lr(model, INPUTS, LABELS, batch_size=BATCH)
     assert found.status == "ok"
     assert decades(found.suggestion) < 0.5
+
+
+def test_validation_sees_that_nothing_is_learned() -> None:
+    labels = np.random.default_rng(0).permutation(LABELS)
+    model = network()
+    model.layers[0].kernel.regularizer = None  # else it is there to be lowered
+    model.layers[-1].kernel.assign(np.zeros((HIDDEN, 10)))  # as good as it gets
+    before = everything(model)
+    data = {"x": INPUTS[:ROWS], "y": labels[:ROWS], "batch_size": 16}
+    blind = find_lr(model, **data)
+    kept = INPUTS[ROWS : 2 * ROWS], labels[ROWS : 2 * ROWS]
+    seeing = find_lr(model, **data, validation_data=kept)
+    assert everything(model) == before
+    assert blind.suggestion is not None
+    assert seeing.suggestion is None or 3 * seeing.suggestion < blind.suggestion
+
+
+def test_an_argument_of_another_name_is_refused() -> None:
+    unknown: Any = {"step": 100}
+    with pytest.raises(AdapterError, match=r"of its own, or of steps, .*; got 'step'"):
+        find_lr(network(), INPUTS, LABELS, **unknown)
 
 
 @pytest.mark.parametrize(

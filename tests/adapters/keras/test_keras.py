@@ -15,7 +15,7 @@ import pytest
 
 import stepsize as ss
 from stepsize.adapters.keras import Schedule, Scheduler
-from stepsize.control import Event, Plateau, Trajectory
+from stepsize.control import Event, Guard, Plateau, Trajectory
 from stepsize.errors import AdapterError, HorizonChangedError
 
 COSINE = 0.1 * ss.warmup(3) >> ss.cosine()
@@ -140,6 +140,49 @@ class Steering(keras.callbacks.Callback):  # type: ignore[misc]  # untyped
         self.scheduler.scale(0.5)
 
 
+class Observing(keras.callbacks.Callback):  # type: ignore[misc]  # untyped
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__()
+        self.scheduler = scheduler
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.scheduler.observe(seen=1.0)
+
+
+def test_an_observation_within_an_epoch_acts_on_the_next_update() -> None:
+    model = model_of(keras.optimizers.SGD(0.5))
+    plateau = Plateau("seen", factor=0.5, patience=2, convention="keras")
+    scheduler = Scheduler(model.optimizer, lr=0.125, policies=[plateau])
+    fit(model, 6, callbacks=[scheduler, Observing(scheduler)])
+    assert [event.update for event in scheduler.events] == [3, 5]
+    assert weight(model) == -(3 * 0.125 + 2 * 0.0625 + 0.03125)
+
+
+def test_a_model_that_runs_eagerly_follows() -> None:
+    model = model_of(keras.optimizers.SGD(0.5), run_eagerly=True)
+    scheduler = Scheduler(model.optimizer, lr=COSINE, total_steps=12)
+    fit(model, 6, epochs=2, callbacks=[scheduler])
+    assert weight(model) == pytest.approx(-sum(RATES), rel=1e-6)
+
+
+def test_an_interrupted_fit_leaves_a_model_that_others_train() -> None:
+    """What steered the fit is gone from its step, and so is the rate it had set."""
+
+    class Cut(keras.callbacks.Callback):  # type: ignore[misc]  # untyped
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            if batch == 2:
+                raise KeyboardInterrupt
+
+    model = model_of(keras.optimizers.SGD(0.5))
+    scheduler = Scheduler(model.optimizer, lr=COSINE, total_steps=12)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, 4, callbacks=[scheduler, Cut()])
+    assert weight(model) == pytest.approx(-sum(RATES[:2]), rel=1e-6)
+    model.optimizer.learning_rate = 0.25
+    fit(model, 2)
+    assert weight(model) == pytest.approx(-sum(RATES[:2]) - 0.5, rel=1e-6)
+
+
 def test_an_event_for_a_batch_that_is_under_way_is_refused() -> None:
     model = model_of(keras.optimizers.SGD(0.5))
     scheduler = Scheduler(model.optimizer, lr=0.125)
@@ -249,6 +292,8 @@ def test_what_cannot_be_driven_is_refused() -> None:
         Scheduler(keras.optimizers.SGD(Schedule(COSINE, total_steps=3)), lr=0.1)
     with pytest.raises(AdapterError, match=r"name the optimizer's: 0"):
         Scheduler(sgd, lr=0.1, groups={"a": 1.0})
+    with pytest.raises(AdapterError, match="be other than a guard"):
+        Scheduler(sgd, lr=0.1, policies=[Guard()])
     with pytest.raises(AdapterError, match="save_freq must be 'epoch'"):
         Scheduler(sgd, lr=0.1, save_freq="batch")
     with pytest.raises(AdapterError, match="accumulation must be an int >= 1"):

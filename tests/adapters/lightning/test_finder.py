@@ -122,6 +122,34 @@ def trained(module: Any, loader: Any, **options: Any) -> Any:
     return module.losses, rates, tensors, torch.rand(1).item()
 
 
+def random_labels() -> Any:
+    inputs, labels = digits()
+    labels = np.random.default_rng(0).permutation(labels)
+    return torch.from_numpy(inputs), torch.from_numpy(labels)
+
+
+def test_validation_sees_that_nothing_is_learned() -> None:
+    inputs, labels = random_labels()
+    data = TensorDataset(inputs[:96], labels[:96])
+    kept = TensorDataset(inputs[96:192], labels[96:192])
+    loader = DataLoader(data, batch_size=16, shuffle=True)
+    modes = set()
+
+    def forward_pre(self: Any, args: Any) -> None:
+        modes.add((self.training, torch.is_grad_enabled()))
+
+    module, trainer = make_module(), make_trainer()
+    module.layers.register_forward_pre_hook(forward_pre)
+    before = everything(module)
+    blind = find_lr(trainer, module, loader)
+    assert modes == {(True, True)}
+    seeing = find_lr(trainer, module, loader, validation=DataLoader(kept, 48))
+    assert modes == {(True, True), (False, False)}
+    assert everything(module) == before
+    assert blind.suggestion is not None
+    assert seeing.suggestion is None or 3 * seeing.suggestion < blind.suggestion
+
+
 def test_finds_what_torch_finds() -> None:
     loader = make_loader(1440, batch_size=BATCH)
     found = find_lr(make_trainer(), make_module(noisy=False), loader)

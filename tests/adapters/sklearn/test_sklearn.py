@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import stepsize as ss
 from stepsize.adapters.sklearn import ScheduledClassifier, ScheduledRegressor
-from stepsize.control import MetricTarget, Plateau
+from stepsize.control import Guard, MetricTarget, Plateau
 from stepsize.errors import AdapterError, InvalidScheduleError
 
 X, y = load_digits(return_X_y=True)
@@ -167,6 +167,7 @@ def test_methods_are_those_of_the_estimator() -> None:
         ({"estimator": LinearRegression()}, "estimator must have partial_fit"),
         ({"estimator": MLPClassifier(solver="lbfgs")}, "estimator must have partial"),
         ({"policies": [Plateau()]}, "validation_fraction must be more than 0"),
+        ({"policies": [Guard()], "validation_fraction": 0.2}, "other than a guard"),
         ({"validation_fraction": 1.0}, r"validation_fraction must be in \[0, 1\)"),
         ({"schedule": "warmup("}, "."),
         ({"schedule": None}, "ScheduledClassifier.schedule must be"),

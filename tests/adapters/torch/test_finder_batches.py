@@ -9,7 +9,7 @@ import torch
 from tests.adapters.torch.snapshot_world import Stream
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
-from stepsize.adapters.driving.streams import stream_seed
+from stepsize.adapters.driving.generators import stream_seed
 from stepsize.adapters.torch.finder_batches import Streams
 from stepsize.errors import AdapterError
 

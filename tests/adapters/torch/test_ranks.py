@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepsize.adapters.torch.ranks import Ranks, differing, reduced
+from stepsize.adapters.torch.ranks import Ranks
+from stepsize.adapters.torch.together import differing, reduced
 from stepsize.errors import AdapterError
 
 ROOT = Path(__file__).parents[3]

@@ -142,6 +142,41 @@ def everything(trainer: Any) -> Any:
     }
 
 
+class Noise(Digits):
+    """Images with the labels of others: nothing that can be learned."""
+
+    def __init__(self, rows: slice) -> None:
+        super().__init__(192, noise=0.0)
+        order = torch.from_numpy(np.random.default_rng(0).permutation(192))
+        self.features, self.labels = self.features[rows], self.labels[order][rows]
+
+
+def test_validation_sees_that_nothing_is_learned(tmp_path: Path) -> None:
+    kept = Noise(slice(96, 192))
+    trainer = make_trainer(tmp_path, data=Noise(slice(96)))
+    with pytest.raises(AdapterError, match=r"eval_dataset must be one dataset"):
+        find_lr(trainer, validation=True)
+    trainer.eval_dataset = {"kept": kept}
+    modes = set()
+
+    def forward_pre(self: Any, args: Any) -> None:
+        modes.add((self.training, torch.is_grad_enabled()))
+
+    trainer.model.layers.register_forward_pre_hook(forward_pre)
+    blind = find_lr(trainer)
+    assert modes == {(True, True)}
+    before = everything(trainer)
+    seeing = find_lr(trainer, validation="kept")
+    assert modes == {(True, True), (False, False)}
+    assert everything(trainer) == before
+    assert blind.suggestion is not None
+    assert seeing.suggestion is None or 3 * seeing.suggestion < blind.suggestion
+    given = find_lr(trainer, validation=kept)
+    assert given.to_dict() == seeing.to_dict()
+    with pytest.raises(AdapterError, match=r"find_lr\.validation must be a dataset"):
+        find_lr(trainer, validation="other")
+
+
 def test_finds_what_torch_finds(tmp_path: Path) -> None:
     trainer = make_trainer(
         tmp_path,

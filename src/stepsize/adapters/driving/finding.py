@@ -1,24 +1,21 @@
-"""What the drivers of the finder share: the cache, and how functions are known to it.
+"""What the drivers of the finder share: what they pass on to it, and its cache.
 
-Not here: batches, which are in `streams`; the search, which is `stepsize.finder`.
+Not here: batches, which are in `streams`; words for the cache, in `digests`; the
+search, which is `stepsize.finder`.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
 import os
-import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from types import CodeType, FunctionType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from stepsize.errors import AdapterError, describe
 from stepsize.finder import Found, Progress
 from stepsize.finder.cache import Cache, Cached, Key
+from stepsize.finder.planning import DEFAULT_STEPS
 
 CacheLike = Cache | str | os.PathLike[str] | bool | None
 Tell = Callable[[Progress], None]
@@ -31,12 +28,61 @@ UNEVEN = (
     "The rates are those of the param group with the largest one; the others keep "
     "their ratio to it."
 )
-PLAIN = (bool, int, float, str, bytes, type(None))
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+|0x[0-9a-fA-F]+")
 
 
 class FinderWarning(UserWarning):
     """A finder leaves a trace, or what it returns may not be what was asked for."""
+
+
+class Search(TypedDict, total=False):
+    """What a driver passes on to `stepsize.finder.find`.
+
+    Attributes:
+        steps: Most updates to make; `stepsize.finder.planned` says beforehand what on.
+            Unit: updates (not batches, where they accumulate); int >= 1; 500.
+        fast: Whether to make one ramp of at most 100, and no probes; False.
+        horizon: Length of the training that the rate is for, None if not known. Unit:
+            updates.
+        low: Where the ramp begins. Unit: lr; finite, > 0; 1e-7.
+        high: Where it ends at the latest. Unit: lr; finite, > `low`; 10.
+        tell: Called after each update with a `stepsize.finder.Progress`.
+    """
+
+    steps: int
+    fast: bool
+    horizon: int | None
+    low: float
+    high: float
+    tell: Tell | None
+
+
+def checked(search: Search, validation: object = None) -> Search:
+    """Return what a driver was given for the search, if it can be passed on.
+
+    Args:
+        search: By name.
+        validation: Batches to be looked at often.
+
+    Raises:
+        AdapterError: A name is unknown, or `validation` can be looked at only once.
+    """
+    for name in search:
+        if name not in Search.__annotations__:
+            rule = f"be one of its own, or of {', '.join(Search.__annotations__)}"
+            raise AdapterError(describe("find_lr's arguments", rule, name))
+    if isinstance(validation, Iterator):  # `iter` of a loader would draw a seed
+        rule = "be an iterable that can be begun anew, as a list or a loader is"
+        kind = type(validation).__name__
+        raise AdapterError(describe("find_lr.validation", rule, kind))
+    return search
+
+
+def searched(search: Search, *, validated: bool = False) -> str:
+    """Return how thorough a search is, in words."""
+    if search.get("fast", False):
+        return "fast"
+    steps = search.get("steps", DEFAULT_STEPS)
+    return f"{steps} updates{', validation' if validated else ''}"
 
 
 class Once(Protocol):
@@ -44,9 +90,6 @@ class Once(Protocol):
 
     def once(self, action: Callable[[], Any]) -> Any:
         """Return what the action returned, on all of them."""
-
-
-# --- the cache ----------------------------------------------------------------------
 
 
 def as_cache(given: CacheLike) -> Cache | None:
@@ -125,103 +168,3 @@ def _recall(cache: Cache, key: Key, group: Once | None) -> Cached | None:
         return None
     found = Found.from_dict(plain["found"])
     return Cached(found=found, days=plain["days"], stale=tuple(plain["stale"]))
-
-
-# --- words for its key --------------------------------------------------------------
-
-
-def searched(steps: int, *, fast: bool, validated: bool = False) -> str:
-    """Return how thorough a search is, in words."""
-    if fast:
-        return "fast"
-    return f"{steps} updates{', validation' if validated else ''}"
-
-
-def counted(number: int | None, unit: str) -> str:
-    """Return a number with its unit, or that it is not known."""
-    return "unknown" if number is None else f"{number} {unit}"
-
-
-def sized(kind: str, numbers: int, lines: Iterable[str]) -> str:
-    """Return an architecture in words, as "Sequential, 8 970 parameters, 5f2a..."."""
-    size = f"{numbers:,}".replace(",", " ")
-    return f"{kind}, {size} parameters, {digest(lines)}"
-
-
-def function_name(function: Any) -> str:
-    """Return what a function is known by: its name, and a digest of its code.
-
-    The plain values that it closes over count, and the functions; see `code_lines`.
-    """
-    if isinstance(function, functools.partial):
-        given = [*function.args, *function.keywords.items()]
-        plain = json.dumps(given, default=without_address)
-        return f"{function_name(function.func)} with {plain}"
-    inner = getattr(function, "__func__", function)
-    if not isinstance(inner, FunctionType):
-        inner = getattr(inner, "__wrapped__", inner)  # as jax.jit leaves it
-    if isinstance(inner, FunctionType):
-        lines = digest(code_lines(inner))
-        return f"{inner.__module__}.{inner.__qualname__}, {lines}"
-    return str(getattr(function, "__name__", type(function).__qualname__))
-
-
-def code_lines(function: FunctionType) -> list[str]:
-    """Return what a function does: its code, and what it closes over.
-
-    Of the latter plain values and functions, also in tuples; of anything else the type,
-    since a list may be where the function keeps what it did.
-    """
-    lines: list[str] = []
-    seen: set[int] = set()
-
-    def add(one: Any) -> None:
-        if isinstance(one, PLAIN):
-            lines.append(repr(one))
-        elif id(one) in seen:
-            return
-        elif isinstance(one, FunctionType):
-            seen.add(id(one))
-            lines.extend(_code(one.__code__))
-            for cell in one.__closure__ or ():
-                add(_content(cell))
-            add(one.__defaults__)
-            add(tuple((one.__kwdefaults__ or {}).items()))
-        elif isinstance(one, tuple):
-            seen.add(id(one))
-            for item in one:
-                add(item)
-        elif isinstance(one, functools.partial):
-            add((one.func, one.args, *one.keywords.items()))
-        else:
-            lines.append(type(one).__qualname__)
-
-    add(function)
-    return lines
-
-
-def _content(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not set yet
-        return None
-
-
-def _code(code: CodeType) -> list[str]:
-    lines = [code.co_code.hex(), *code.co_names]
-    for one in code.co_consts:
-        if isinstance(one, CodeType):
-            lines += _code(one)
-        elif isinstance(one, PLAIN):
-            lines.append(repr(one))
-    return lines
-
-
-def digest(lines: Iterable[str]) -> str:
-    """Return 12 characters that lines are known by."""
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
-
-
-def without_address(one: object) -> str:
-    """Return its text without the address of an object in it."""
-    return _ADDRESS.sub("", str(one))

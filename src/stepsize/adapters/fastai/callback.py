@@ -98,12 +98,14 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
             replace=True,
             update=0,
         )
+        self._advance = super(Hosted, scheduler).step  # has no policies to ask for
         if loaded is not None and hasattr(self.learn, "skip_to_epoch"):
             scheduler.load_state_dict(json.loads(loaded))
         opt.state_dict = partial(saved, opt, scheduler)
         self._attempts.clear()
         self._losses.take()
-        self.hps: dict[str, list[float]] = {"lr": []}
+        self._rates: list[float] = []
+        self.hps = {"lr": self._rates}
 
     def after_loss(self) -> None:
         """Keep the loss of a batch, for policies."""
@@ -121,13 +123,17 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
 
     def after_batch(self) -> None:
         """Hand on the loss of an update; the recorder has read its rate by now."""
-        if self._attempts and self.scheduler is not None:
+        scheduler = self.scheduler
+        if self._attempts and scheduler is not None:
             self._attempts.clear()
-            self.hps["lr"].append(self._optimizer.param_groups[-1]["lr"])
-            self.scheduler.step(loss=self._losses.take() if self._asked else None)
-            if self.scheduler.asked("checkpoint"):
-                self.learn.save(f"asked-{self.scheduler.update}")
-            if self.scheduler.asked("stop"):
+            self._rates.append(self._optimizer.param_groups[-1]["lr"])
+            if self._asked:
+                scheduler.decide(self._losses.take())
+            else:
+                self._advance()
+            if scheduler.asked("checkpoint"):
+                self.learn.save(f"asked-{scheduler.update}")
+            if scheduler.asked("stop"):
                 raise CancelFitException
 
     def after_epoch(self) -> None:

@@ -17,15 +17,20 @@ SAVED = "stepsize"
 class _Group(dict[str, Any]):
     """A param group that writes through to fastai's hyperparameters of the moment."""
 
+    __slots__ = ("_every", "_own", "index", "opt")
+
     def __init__(self, opt: Any, index: int) -> None:
         super().__init__(opt.hypers[index], params=list(opt.param_lists[index]))
         self.opt, self.index = opt, index
+        self._every, self._own = opt.hypers, opt.hypers[index]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(key, value)
-        hypers = self.opt.hypers[self.index]
-        if key in hypers:
-            hypers[key] = value
+        dict.__setitem__(self, key, value)  # twice an update: `super()` takes longer
+        every = self.opt.hypers
+        if every is not self._every:  # it was loaded
+            self._every, self._own = every, every[self.index]
+        if key in self._own:
+            self._own[key] = value
 
 
 class Front(torch.optim.Optimizer):

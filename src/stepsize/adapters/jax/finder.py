@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stepsize.adapters.driving.digests import counted, digest, function_name, sized
 from stepsize.adapters.driving.finding import (
     USED_UP,
     CacheLike,
     FinderWarning,
-    Tell,
+    Search,
     as_cache,
     cached,
-    counted,
-    digest,
-    function_name,
+    checked,
     searched,
-    sized,
 )
 from stepsize.adapters.driving.streams import Batches
 from stepsize.errors import AdapterError, describe
@@ -37,15 +35,11 @@ def find_lr(
     state: Any,
     batches: Any,
     *,
+    validation: Iterable[Any] | None = None,
     seed: int = 0,
-    steps: int = 500,
-    fast: bool = False,
-    horizon: int | None = None,
-    low: float = 1e-7,
-    high: float = 10.0,
     cache: CacheLike = None,
     pretrained: bool = False,
-    tell: Tell | None = None,
+    **search: Unpack[Search],
 ) -> Found:
     """Find the learning rate of a training, from a state that stays as it is.
 
@@ -62,26 +56,25 @@ def find_lr(
         batches: Any iterable of batches, begun anew where it ends. The order of a list
             is drawn; of another iterable the batches that were drawn are kept in
             memory meanwhile. A one-shot iterator's are used up: a FinderWarning.
+        validation: Batches that are kept out of training, begun anew for each look.
+            Probes are then scored by the losses that `step` returns for them, instead
+            of those of training, which do not show overfitting. Its new state is thrown
+            away; a look is no update and is not counted. Dropout is on, as in `step`.
         seed: Of the order of batches; int.
-        steps: Most updates to make; `stepsize.finder.planned` says beforehand what on.
-            Unit: updates; int >= 1.
-        fast: Whether to make one ramp of at most 100, and no probes.
-        horizon: Length of the training that the rate is for, None if not known. Unit:
-            updates.
-        low: Where the ramp begins. Unit: lr; finite, > 0.
-        high: Where it ends at the latest. Unit: lr; finite, > `low`.
         cache: A file of what was found before, a `stepsize.finder.cache.Cache`, or True
             for the one in the user's folder. The training is known by the form of its
             state, the hyperparameters in it, and the code of `step` with the plain
             values and functions that it closes over.
         pretrained: Whether the weights are: for the cache.
-        tell: Called after each update with a `stepsize.finder.Progress`.
+        search: `steps`, `fast`, `horizon`, `low`, `high`, `tell`: see
+            `stepsize.finder.find`.
 
     Returns:
         The suggestion with its interval, its status and the reasons in words.
 
     Raises:
-        AdapterError: `step` returns something else, or there are no batches.
+        AdapterError: `step` returns something else, there are no batches, or an
+            argument is unknown.
         FinderError: A number is outside its range.
         LedgerError: The cache's file cannot be used.
 
@@ -100,6 +93,7 @@ def find_lr(
     if not callable(step):
         rule = "be a function step(state, batch, lr) -> (state, loss)"
         raise AdapterError(describe("find_lr.step", rule, step))
+    checked(search, validation)
     known = as_cache(cache)
     streams = Batches(batches, seed=seed)
     if streams.one_shot:
@@ -117,6 +111,11 @@ def find_lr(
         now, loss = _pair(step(now, next(streams), jnp.asarray(lr, jnp.float32)))
         return loss
 
+    def look() -> list[float]:
+        rate = jnp.asarray(0.0, jnp.float32)
+        batches = () if validation is None else validation
+        return [_pair(step(_copied(now), one, rate))[1] for one in batches]
+
     def key() -> Key:
         streams.begin(0)
         return _key(
@@ -124,21 +123,13 @@ def find_lr(
             state,
             next(streams),
             pretrained="yes" if pretrained else "no",
-            horizon=counted(horizon, "updates"),
-            search=searched(steps, fast=fast),
+            horizon=counted(search.get("horizon"), "updates"),
+            search=searched(search, validated=validation is not None),
         )
 
     def measure() -> Found:
-        found = find(
-            at,
-            again,
-            steps=steps,
-            fast=fast,
-            low=low,
-            high=high,
-            horizon=horizon,
-            tell=tell,
-        )
+        validate = None if validation is None else look
+        found = find(at, again, validate=validate, **search)
         return replace(found, reasons=(*found.reasons, *streams.reasons()))
 
     with streams.restoring():

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Unpack
 
 import keras
 
+from stepsize.adapters.driving.digests import counted
 from stepsize.adapters.driving.finding import (
-    PLAIN,
     UNEVEN,
     CacheLike,
-    Tell,
+    Search,
     as_cache,
     cached,
-    counted,
-    function_name,
+    checked,
     searched,
-    sized,
-    without_address,
 )
-from stepsize.adapters.driving.streams import Batches, stream_seed
+from stepsize.adapters.driving.generators import stream_seed
+from stepsize.adapters.driving.streams import Batches
 from stepsize.adapters.keras.finder_data import streams_of, unpacked
+from stepsize.adapters.keras.finder_key import key_of
 from stepsize.adapters.keras.finder_state import (
     apart,
     check_compiled,
-    config_of,
     parts_of,
     ratios_of,
     set_rates,
@@ -44,15 +42,11 @@ def find_lr(
     batch_size: int | None = None,
     sample_weight: Any = None,
     class_weight: dict[int, float] | None = None,
+    validation_data: Any = None,
     seed: int = 0,
-    steps: int = 500,
-    fast: bool = False,
-    horizon: int | None = None,
-    low: float = 1e-7,
-    high: float = 10.0,
     cache: CacheLike = None,
     pretrained: bool = False,
-    tell: Tell | None = None,
+    **search: Unpack[Search],
 ) -> Found:
     """Find the learning rate of a compiled model, and leave no trace on it.
 
@@ -78,25 +72,22 @@ def find_lr(
         batch_size: Of arrays; 32 if None. Unit: samples.
         sample_weight: With arrays only.
         class_weight: Weight of each class.
+        validation_data: As in `fit`, kept out of training. Probes are then scored by
+            its loss, as `evaluate` computes it, instead of that of training, which does
+            not show overfitting. A look is no update and is not counted.
         seed: Of the order of batches; int.
-        steps: Most updates to make; `stepsize.finder.planned` says beforehand what on.
-            Unit: updates (not batches, where the optimizer accumulates); int >= 1.
-        fast: Whether to make one ramp of at most 100, and no probes.
-        horizon: Length of the training that the rate is for, None if not known. Unit:
-            updates.
-        low: Where the ramp begins. Unit: lr; finite, > 0.
-        high: Where it ends at the latest. Unit: lr; finite, > `low`.
         cache: A file of what was found before, a `stepsize.finder.cache.Cache`, or True
             for the one in the user's folder.
         pretrained: Whether the weights are: for the cache.
-        tell: Called after each update with a `stepsize.finder.Progress`.
+        search: `steps` (updates, not batches, where the optimizer accumulates), `fast`,
+            `horizon`, `low`, `high`, `tell`: see `stepsize.finder.find`.
 
     Returns:
         The suggestion with its interval, its status and the reasons in words.
 
     Raises:
-        AdapterError: The model is not compiled, its optimizer cannot be copied, or data
-            have another form.
+        AdapterError: The model is not compiled, its optimizer cannot be copied, data
+            have another form, or an argument is unknown.
         FinderError: A number is outside its range.
         LedgerError: The cache's file cannot be used.
 
@@ -110,6 +101,7 @@ def find_lr(
         True
     """
     check_compiled(model)
+    checked(search, validation_data)
     known = as_cache(cache)
     streams = streams_of(x, y, sample_weight, batch_size, seed=seed)
     ratios = ratios_of(model.optimizer)
@@ -131,16 +123,10 @@ def find_lr(
                 return sum(losses) / every
 
             def measure() -> Found:
-                found = find(
-                    step,
-                    again,
-                    steps=steps,
-                    fast=fast,
-                    low=low,
-                    high=high,
-                    horizon=horizon,
-                    tell=tell,
-                )
+                look = None
+                if validation_data is not None:
+                    look = partial(_losses, model, validation_data, batch_size)
+                found = find(step, again, validate=look, **search)
                 reasons = [*found.reasons, *streams.reasons()]
                 if min(ratios) < 1:
                     reasons.append(UNEVEN)
@@ -149,12 +135,12 @@ def find_lr(
             def key() -> Key:
                 streams.begin(0)
                 inputs = keras.tree.flatten(unpacked(next(streams))[0])
-                return _key(
+                return key_of(
                     model,
                     batch=counted(len(inputs[0]) * every, "samples"),
                     pretrained="yes" if pretrained else "no",
-                    horizon=counted(horizon, "updates"),
-                    search=searched(steps, fast=fast),
+                    horizon=counted(search.get("horizon"), "updates"),
+                    search=searched(search, validated=validation_data is not None),
                 )
 
             return cached(known, key, measure)
@@ -177,50 +163,12 @@ def _loss(model: Any, batch: Any, class_weight: Any) -> float:
     return float(logs["loss"])
 
 
-# --- the key of the cache -----------------------------------------------------------
-
-
-def _key(model: Any, *, pretrained: str, **others: str) -> Key:
-    lines = [
-        f"{type(layer).__qualname__} {_plain(vars(layer))}"
-        for layer in model._flatten_layers()
-    ]
-    lines += [f"{tuple(one.shape)} {one.dtype}" for one in model.weights]
-    parts = parts_of(model.optimizer)
-    if any(int(one.iterations) for one in parts):
-        pretrained += ", in training"
-    return Key(
-        architecture=sized(type(model).__name__, model.count_params(), lines),
-        optimizer=" and ".join(type(one).__name__ for one in parts),
-        settings=" and ".join(_plain(config_of(one)) for one in parts),
-        precision=str(model.dtype_policy.name),
-        pretrained=pretrained,
-        loss=_name(model.loss),
-        **others,
+def _losses(model: Any, data: Any, batch_size: int | None) -> list[float]:
+    """Return the loss of what `fit` takes as `validation_data`."""
+    x, y, weight = data, None, None
+    if isinstance(data, (list, tuple)):
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
+    logs = model.evaluate(
+        x, y, batch_size, verbose=0, sample_weight=weight, return_dict=True
     )
-
-
-def _plain(content: dict[str, Any]) -> str:
-    """Return what is plain of a layer or an optimizer, but for rates and names."""
-    return json.dumps(
-        {
-            key: one
-            for key, one in sorted(content.items())
-            if isinstance(one, PLAIN)
-            and not key.startswith("_")
-            and key not in {"name", "learning_rate"}
-        },
-        default=without_address,
-    )
-
-
-def _name(loss: Any) -> str:
-    if isinstance(loss, dict):
-        return json.dumps({str(key): _name(one) for key, one in loss.items()})
-    if isinstance(loss, (list, tuple)):
-        return json.dumps([_name(one) for one in loss])
-    if isinstance(loss, keras.losses.Loss):
-        inner = getattr(loss, "fn", None)
-        name = type(loss).__name__ if inner is None else function_name(inner)
-        return f"{name} {_plain(loss.get_config())}"
-    return str(loss) if loss is None or isinstance(loss, str) else function_name(loss)
+    return [float(logs["loss"])]

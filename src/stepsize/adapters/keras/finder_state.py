@@ -23,6 +23,7 @@ _SET = (
     "optimizer",
     "steps_per_execution",
     "train_function",
+    "test_function",
     "stop_training",
     "_jax_state",
     "_jax_state_synced",

@@ -1,4 +1,4 @@
-"""What an optimizer of Keras has in it: groups, counts, the variables of the rates."""
+"""What an optimizer of Keras has in it: its groups, and the rates they were given."""
 
 from __future__ import annotations
 
@@ -57,26 +57,11 @@ def bases_of(groups: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def updates_of(groups: dict[str, Any]) -> int:
-    """Return the updates that were made, as the optimizer counts them."""
-    return max(int(one.iterations) for one in groups.values())
-
-
-def same(one: float, other: float) -> bool:
-    """Whether two rates are one in single precision."""
-    return np.float32(one) == np.float32(other)  # type: ignore[no-any-return]  # bool
-
-
-def is_synced(model: Any) -> bool:
-    """Whether a model's variables are what the next update begins with.
+def sync(model: Any) -> None:
+    """Have a model's variables be what the next update begins with.
 
     On JAX `fit` has copies of them from the first update of an epoch on. The property
-    `Callback.model` syncs; read `Callback._model` where that is not wanted.
+    `Callback.model` syncs, too; read `Callback._model` where that is not wanted.
     """
-    return bool(getattr(model, "_jax_state_synced", True))
-
-
-def sync(model: Any) -> None:
-    """Have a model's variables be what the next update begins with."""
-    if not is_synced(model):
+    if not getattr(model, "_jax_state_synced", True):
         model.jax_state_sync()

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import keras
 
-from stepsize.adapters.driving import Driver
 from stepsize.adapters.driving.arguments import Ledger, Value, check_choice
 from stepsize.adapters.driving.resuming import HorizonChange
 from stepsize.adapters.keras.backup import Backup
-from stepsize.adapters.keras.optimizers import (
-    bases_of,
-    groups_of,
-    is_synced,
-    same,
-    scales_loss,
-    sync,
-    updates_of,
-)
+from stepsize.adapters.keras.driven import Driven
+from stepsize.adapters.keras.fitting import Fitting
+from stepsize.adapters.keras.optimizers import bases_of
 from stepsize.control.events import Event
 from stepsize.control.policies import Policy
 from stepsize.errors import AdapterError, describe
 from stepsize.schedules.horizon import Horizon
 
 
-class Scheduler(Driver, keras.callbacks.Callback):  # type: ignore[misc]  # untyped
+class Scheduler(Fitting):
     """Drive an optimizer's rate: as a callback of `fit`, or in a loop of your own.
 
     Every update uses `rate()` of its own number: batches that Keras accumulates and
@@ -73,8 +65,6 @@ class Scheduler(Driver, keras.callbacks.Callback):  # type: ignore[misc]  # unty
         (6, 0.0146)
     """
 
-    async_safe = True  # else Keras waits for the device after each batch
-
     def __init__(
         self,
         optimizer: Any,
@@ -92,15 +82,15 @@ class Scheduler(Driver, keras.callbacks.Callback):  # type: ignore[misc]  # unty
         save_freq: int | str = "epoch",
     ) -> None:
         keras.callbacks.Callback.__init__(self)
-        self._optimizers = groups_of(optimizer)
-        self._skips = scales_loss(optimizer)
+        self._driven = Driven(optimizer)
+        known = self._driven.groups
         self._reads_bases = groups is None
         if groups is None:
-            groups = dict.fromkeys(self._optimizers, 1.0)
+            groups = dict.fromkeys(known, 1.0)
             if lr_factor is not None:
-                groups = bases_of(self._optimizers)
-        if set(groups) != set(self._optimizers):
-            rule = f"name the optimizer's: {', '.join(self._optimizers)}"
+                groups = bases_of(known)
+        if set(groups) != set(known):
+            rule = f"name the optimizer's: {', '.join(known)}"
             raise AdapterError(describe("Scheduler.groups", rule, list(groups)))
         if not isinstance(save_freq, int):
             check_choice(save_freq, "Scheduler.save_freq", ("epoch",))
@@ -117,12 +107,7 @@ class Scheduler(Driver, keras.callbacks.Callback):  # type: ignore[misc]  # unty
         )
         self._backup = None if backup is None else Backup(backup)
         self._save_freq = save_freq
-        self._offset = updates_of(self._optimizers)  # made before this schedule
-        self._batches = 0  # since the last save
-        self._micro = 0  # batches of the update that is being accumulated
-        self._inside = False  # whether a batch is being trained
-        self._thread = 0  # of `fit`: Keras may call `on_train_batch_end` in another
-        self._written: dict[str, float] | None = None
+        self._offset = self._driven.made(None)  # updates before this schedule
         self._write()
 
     # --- any loop ------------------------------------------------------------------
@@ -141,7 +126,7 @@ class Scheduler(Driver, keras.callbacks.Callback):  # type: ignore[misc]  # unty
         Returns:
             What the policies decided, as it was recorded.
         """
-        made = updates_of(self._optimizers) - self._offset
+        made = self._made()
         events = super().step(made - self._update, loss=loss)
         self._write()
         return events
@@ -165,123 +150,10 @@ class Scheduler(Driver, keras.callbacks.Callback):  # type: ignore[misc]  # unty
                 describe("Scheduler.add_event", rule, event.kind, hint=hint)
             )
         kept = super().add_event(event)
-        self._written = None
+        self._driven.forget()
         return kept
 
-    def _write(self, rates: dict[str, float] | None = None) -> None:
-        """Give the next update's rates to the optimizer's variables."""
-        self._written = rates = rates or self.next_lr
-        for name, optimizer in self._optimizers.items():
-            optimizer._learning_rate.assign(rates[name])
-
-    # --- the callback --------------------------------------------------------------
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Check that this `fit` is of the optimizer that is driven."""
-        self._thread = threading.get_ident()
-        self._inside = False  # an earlier `fit` may have been interrupted
-        known = groups_of(self.model.optimizer)
-        if list(known.values()) != list(self._optimizers.values()):
-            rule = "be that of the model"
-            hint = "make a Scheduler of model.optimizer"
-            raise AdapterError(
-                describe("Scheduler.optimizer", rule, list(known), hint=hint)
-            )
-        self._skips = scales_loss(self.model.optimizer)
-        together = getattr(self.model, "steps_per_execution", 1)
-        if together != 1:
-            rule = "be 1: Keras calls nobody between the updates of one execution"
-            hint = "SGD(keras_schedule), with stepsize.adapters.keras.Schedule"
-            raise AdapterError(
-                describe("compile.steps_per_execution", rule, together, hint=hint)
-            )
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Learn where the optimizer stands: it may have been restored."""
-        made = updates_of(self._optimizers) - self._offset
-        if made != self._update and self._backup is not None:
-            self.load_state_dict(self._backup.load(made + self._offset))
-            made = updates_of(self._optimizers) - self._offset
-        if made != self._update:
-            rule = f"have made {self._update} updates, as the Scheduler has"
-            hint = "load its state of that checkpoint, or say Scheduler(backup=...)"
-            raise AdapterError(describe("model.optimizer", rule, made, hint=hint))
-        first = next(iter(self._optimizers.values()))
-        every = first.gradient_accumulation_steps or 1
-        self._micro = int(first._iterations) % every
-        self._written = None
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Write the rate, where it is not what was written before."""
-        self._settle()
-        rates, model = self.next_lr, self._model
-        if rates != self._written:
-            sync(model)
-        if is_synced(model):
-            self._write(rates)
-        self._inside = True
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Count the update, if Keras calls this before the next batch begins."""
-        if threading.get_ident() == self._thread:
-            self._settle()
-
-    def _settle(self) -> None:
-        """Count the update of a batch that is over, if it completed one."""
-        if not self._inside:
-            return
-        self._inside = False
-        first = next(iter(self._optimizers.values()))
-        every = first.gradient_accumulation_steps or 1
-        if self._skips:
-            sync(self._model)
-            made = updates_of(self._optimizers) - self._offset - self._update
-        else:
-            self._micro = (self._micro + 1) % every
-            made = int(self._micro == 0)
-        if made:
-            Driver.step(self, made)
-        self._batches += 1
-        if self._batches == self._save_freq:
-            self._save()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Show the policies the epoch's logs; add the rate of its last update to them.
-
-        Raises:
-            AdapterError: The optimizer made other updates than were counted, or did not
-                use the rates that were written.
-        """
-        self._settle()
-        made = updates_of(self._optimizers) - self._offset
-        if made != self._update:
-            rule = f"have made the {self._update} updates that were counted"
-            raise AdapterError(describe("model.optimizer", rule, made))
-        for name, rate in bases_of(self._optimizers).items():
-            if self._written is not None and not same(rate, self._written[name]):
-                rule = f"have the rate that was written, {self._written[name]}"
-                hint = "does another callback write it?"
-                raise AdapterError(
-                    describe(f"model.optimizer {name}", rule, rate, hint=hint)
-                )
-        logs = {} if logs is None else logs
-        if self._council is not None:
-            metrics = {name: float(value) for name, value in logs.items()}
-            super().observe(**metrics)
-        logs["learning_rate"] = next(iter(self.last_lr.values()))
-        if self._save_freq == "epoch":
-            self._save()
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Leave the next update's rate in the optimizer."""
-        self._write()
-
     # --- state ---------------------------------------------------------------------
-
-    def _save(self) -> None:
-        self._batches = 0
-        if self._backup is not None:
-            self._backup.save(self._update + self._offset, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """See `Driver.state_dict`."""

@@ -58,6 +58,7 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # not read by mypy
 
     def __init__(self, optimizer: int = 0, **settings: Unpack[Settings]) -> None:
         self._settings = checked("SchedulerCallback", settings)
+        self._asked = bool(self._settings["policies"])
         self._index = optimizer
         self._losses = Losses(mean=True)
         self._made = 0
@@ -111,17 +112,16 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # not read by mypy
     ) -> None:
         """Hand on the loss once its update was made."""
         automatic = pl_module.automatic_optimization
-        asked = bool(self._settings["policies"])
-        loss = outputs.get("loss") if isinstance(outputs, Mapping) else None
-        if asked and loss is not None:
-            # in automatic optimization it was divided for the gradients
-            self._losses.add(
-                loss * (trainer.accumulate_grad_batches if automatic else 1)
-            )
+        if self._asked and isinstance(outputs, Mapping):
+            loss = outputs.get("loss")
+            if loss is not None:
+                # in automatic optimization it was divided for the gradients
+                parts = trainer.accumulate_grad_batches if automatic else 1
+                self._losses.add(loss * parts)
         made = self._count(trainer, pl_module)
         if made != self._made and self.scheduler is not None:
             self._made = made
-            if asked or not automatic:
+            if self._asked or not automatic:
                 self.scheduler.decide(self._losses.take())
             if self.scheduler.asked("checkpoint"):
                 name = f"asked-{self.scheduler.update}.ckpt"
@@ -146,7 +146,7 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # not read by mypy
 
     def _observe(self, trainer: Any) -> None:
         scheduler = self.scheduler
-        if scheduler is None or not self._settings["policies"]:
+        if scheduler is None or not self._asked:
             return
         # callback_metrics would show what earlier loops logged as if it were new
         logged = measured(trainer._results.metrics(on_step=False)["callback"])

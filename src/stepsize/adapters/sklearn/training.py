@@ -9,33 +9,25 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, get_tags, shuffle
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from stepsize.adapters.driving import Driver
 from stepsize.adapters.driving.arguments import as_schedule
+from stepsize.adapters.sklearn.inner import check_trainable, prepared, train
+from stepsize.adapters.sklearn.predicting import Predicting
 from stepsize.control.events import Event
 from stepsize.errors import AdapterError, describe
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.schedule import Schedule
 from stepsize.schedules.text import parse
 
-_TINY = float(np.finfo(float).tiny)  # scikit-learn refuses a rate of 0
-_CONSTANT = {"learning_rate": "constant"}
 
-
-def _has(name: str) -> Any:
-    return available_if(lambda self: hasattr(self._prototype(), name))
-
-
-class Scheduled(BaseEstimator):  # type: ignore[misc]  # untyped
+class Scheduled(Predicting):
     """What both have in common; see `ScheduledClassifier`."""
 
-    _default: type[Any]
     _classifies: bool
 
     def __init__(
@@ -136,20 +128,11 @@ class Scheduled(BaseEstimator):  # type: ignore[misc]  # untyped
         self.scheduler_ = Driver(
             lr=self.lr * shape, horizon=horizon, policies=self.policies
         )
-        self.estimator_ = clone(self._prototype())
-        if "learning_rate" in self.estimator_.get_params(deep=False):
-            self.estimator_.set_params(**_CONSTANT)
-        self.estimator_.set_params(**self._seed())
+        self.estimator_ = prepared(self._prototype(), self.random_state)
         if classes is not None:
             self.classes_ = classes
         self.rates_: list[float] = []
         self._random = check_random_state(self.random_state)
-
-    def _seed(self) -> dict[str, Any]:
-        params = self.estimator_.get_params(deep=False)
-        if params.get("random_state", 0) is None:
-            return {"random_state": self.random_state}
-        return {}
 
     def _epoch(self, X: Any, y: Any, test: Any) -> None:
         for rows in self._batches(X.shape[0]):
@@ -168,21 +151,9 @@ class Scheduled(BaseEstimator):  # type: ignore[misc]  # untyped
 
     def _update(self, X: Any, y: Any) -> None:
         """Make one update at the schedule's rate."""
-        rate, inner = self.scheduler_.rate(), self.estimator_
-        used = max(rate, _TINY)
-        params = inner.get_params(deep=False)
-        if "eta0" in params:
-            inner.eta0 = used
-        else:
-            inner.learning_rate_init = used
-            inner.batch_size = X.shape[0]
-            made = getattr(inner, "_optimizer", None)
-            if made is not None:
-                made.learning_rate_init = made.learning_rate = used
-        if self._classifies:
-            inner.partial_fit(X, y, classes=self.classes_)
-        else:
-            inner.partial_fit(X, y)
+        rate = self.scheduler_.rate()
+        classes = self.classes_ if self._classifies else None
+        train(self.estimator_, X, y, rate, classes)
         self.rates_.append(rate)
         self.scheduler_.step()
 
@@ -204,23 +175,9 @@ class Scheduled(BaseEstimator):  # type: ignore[misc]  # untyped
             rule = "be more than 0: policies are shown the score on what is held out"
             raise AdapterError(describe(f"{owner}.validation_fraction", rule, value))
 
-    def _prototype(self) -> Any:
-        if self.estimator is not None:
-            return self.estimator
-        return self._default()
-
     def _checked(self, X: Any, y: Any, *, reset: bool) -> Any:
         inner = self._prototype()
-        params = inner.get_params(deep=False)
-        sgd = params.get("solver", "sgd") in ("sgd", "adam")
-        if not hasattr(inner, "partial_fit") or not (
-            "eta0" in params or ("learning_rate_init" in params and sgd)
-        ):
-            rule = 'have partial_fit and eta0, or learning_rate_init and solver "sgd"'
-            hint = "SGDClassifier, SGDRegressor, MLPClassifier, MLPRegressor"
-            raise AdapterError(
-                describe(f"{type(self).__name__}.estimator", rule, inner, hint=hint)
-            )
+        check_trainable(inner, type(self).__name__)
         tags = get_tags(inner)
         X, y = validate_data(
             self,
@@ -239,36 +196,3 @@ class Scheduled(BaseEstimator):  # type: ignore[misc]  # untyped
 
     def _classes_of(self, y: Any) -> Any:
         return unique_labels(y) if self._classifies else None
-
-    def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: those of the estimator."""
-        tags, inner = super().__sklearn_tags__(), get_tags(self._prototype())
-        tags.input_tags.sparse = inner.input_tags.sparse
-        tags.target_tags.multi_output = inner.target_tags.multi_output
-        if tags.classifier_tags is not None and inner.classifier_tags is not None:
-            tags.classifier_tags.multi_label = inner.classifier_tags.multi_label
-        return tags
-
-    # --- what was trained ----------------------------------------------------------
-
-    def predict(self, X: Any) -> Any:
-        """Return the estimator's predictions."""
-        return self._fitted(X, "predict")
-
-    @_has("predict_proba")  # type: ignore[untyped-decorator]
-    def predict_proba(self, X: Any) -> Any:
-        """Return the estimator's probabilities."""
-        return self._fitted(X, "predict_proba")
-
-    @_has("decision_function")  # type: ignore[untyped-decorator]
-    def decision_function(self, X: Any) -> Any:
-        """Return the estimator's decision function."""
-        return self._fitted(X, "decision_function")
-
-    def _fitted(self, X: Any, name: str) -> Any:
-        check_is_fitted(self, "estimator_")
-        sparse = get_tags(self.estimator_).input_tags.sparse
-        X = validate_data(
-            self, X, accept_sparse="csr" if sparse else False, reset=False
-        )
-        return getattr(self.estimator_, name)(X)

@@ -5,7 +5,6 @@ Nothing here decides anything.
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections import deque
@@ -15,28 +14,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import torch
 
-from stepsize.adapters.driving.arguments import check_count
 from stepsize.adapters.driving.viewing import View
 from stepsize.adapters.driving.warning import SchedulerWarning
+from stepsize.adapters.torch.decided import (
+    change_of,
+    events_of,
+    plain_change,
+    plain_observation,
+    reduced_of,
+    snapshot_of,
+)
 from stepsize.adapters.torch.eager import eager
 from stepsize.adapters.torch.looking import Look
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.adapters.torch.readings import (
-    TOGETHER,
     Reading,
     Readings,
     number_of,
 )
 from stepsize.adapters.torch.snapshots import (
-    DiskSnapshots,
     MemorySnapshots,
     Subject,
 )
-from stepsize.control.events import Event, Target
-from stepsize.control.journal import Journal
+from stepsize.control.events import Event
 from stepsize.control.policies import Change, Observation, Policy, State, Together
 from stepsize.control.policies.policy import Rewinds
-from stepsize.control.sink import EventSink
 from stepsize.control.snapshots import Snapshots
 from stepsize.errors import AdapterError, GaveUpError, describe
 
@@ -216,7 +218,7 @@ class Deciding:
     ) -> Rewound | None:
         ranks = self.ranks
         if ranks is not None:
-            rows = _reduced(ranks, rows, scheduler.update)
+            rows = reduced_of(ranks, rows, scheduler.update)
         update = scheduler.update
         if extra and ranks is not None:
             extra = ranks.reduce(extra, {"nonfinite": "sum"}, update=update)
@@ -292,14 +294,14 @@ class Deciding:
         events: list[Event] = []
         back: Change | None = None
         for change in decision.changes:
-            made = _events(scheduler, change)
+            made = events_of(scheduler, change)
             events += [scheduler.add_event(event) for event in made]
             if change.kind == "rewind":
                 back = change
         update = scheduler.update
         rewound = None
         if back is not None:
-            label = _snapshot_of(back)
+            label = snapshot_of(back)
             self._keep_present(update)
             self._restore(scheduler, label, whole=back.values["clock"] == "rewind")
             rewound = Rewound(update, label, back.reason)
@@ -390,8 +392,8 @@ class Deciding:
             decided.extend(self._decide(scheduler, rows, extra))
             return [
                 {
-                    "seen": _plain_observation(one.seen),
-                    "changes": [_plain_change(change) for change in one.changes],
+                    "seen": plain_observation(one.seen),
+                    "changes": [plain_change(change) for change in one.changes],
                 }
                 for one in decided
             ]
@@ -401,10 +403,10 @@ class Deciding:
             return decided
         for one in shared:
             seen = Observation(**one["seen"])
-            own = [_plain_change(change) for change in self._one(scheduler, seen)]
+            own = [plain_change(change) for change in self._one(scheduler, seen)]
             if own != one["changes"]:
                 ranks.disagree(seen.update, "decision", one["changes"], own)
-            changes = tuple(map(_change_of, one["changes"]))
+            changes = tuple(map(change_of, one["changes"]))
             decided.append(Decision(seen, changes))
         return decided
 
@@ -480,164 +482,3 @@ class Deciding:
                     self.store.drop(label)
             self._pinned.append(self._wanted())
         return fresh
-
-
-def make_deciding(
-    policies: list[Policy],
-    subject: Subject,
-    snapshots: Any,
-    ranks: Ranks | None,
-    sync_every: int | None,
-) -> Deciding | None:
-    """Check what a Scheduler was given for its policies; None if it has none.
-
-    Raises:
-        AdapterError: One of these is none, or there is something for policies that
-            are not there.
-        InvalidScheduleError: Two policies have the same name.
-    """
-    for policy in policies:
-        if not all(hasattr(policy, name) for name in ("name", "start", "observe")):
-            rule = "be policies, as in stepsize.control"
-            raise AdapterError(describe("Scheduler.policies", rule, policy))
-    if sync_every is not None:
-        check_count(sync_every, "Scheduler.sync_every", 1)
-    if not policies:
-        for name, given in (("snapshots", snapshots), ("sync_every", sync_every)):
-            if given is not None:
-                rule = "be left out without policies"
-                raise AdapterError(describe(f"Scheduler.{name}", rule, given))
-        return None
-    guards = [one for one in policies if isinstance(one, Rewinds)]
-    if snapshots is not None and not guards:
-        rule = "be left out without a guard among the policies"
-        raise AdapterError(describe("Scheduler.snapshots", rule, snapshots))
-    store: Snapshots | None = None
-    if isinstance(snapshots, (str, os.PathLike)):
-        store = DiskSnapshots(snapshots, subject)
-    elif guards:
-        store = MemorySnapshots(subject) if snapshots is None else snapshots
-    if store is not None and not isinstance(store, Snapshots):
-        rule = "be a folder, or a Snapshots"
-        raise AdapterError(describe("Scheduler.snapshots", rule, snapshots))
-    if sync_every is None:
-        sync_every = TOGETHER if all(map(_is_patient, policies)) else 1
-    return Deciding(policies, subject, store=store, ranks=ranks, every=sync_every)
-
-
-def _is_patient(policy: Any) -> bool:
-    """Whether it can do with several losses at once: a guard, or it needs none."""
-    metric = getattr(getattr(policy, "when", policy), "metric", "loss")
-    return isinstance(policy, Rewinds) or metric != "loss"
-
-
-def ranks_of(given: Any, *, needed: bool) -> Ranks | None:
-    """Return the processes that decide together.
-
-    Raises:
-        AdapterError: What was given is none.
-    """
-    if not isinstance(given, Ranks) and given not in ("auto", None):
-        rule = 'be "auto", None or Ranks(...)'
-        raise AdapterError(describe("Scheduler.ranks", rule, given))
-    if given != "auto":
-        return given  # type: ignore[no-any-return]  # checked just now
-    return Ranks.here() if needed else None
-
-
-def journal_of(
-    ranks: Ranks | None,
-    sink: EventSink | None,
-    events: Sequence[Event],
-    update: int,
-    *,
-    complete: bool = False,
-) -> Journal:
-    """Return a run's journal; of several ranks, the first alone keeps it.
-
-    Raises:
-        LedgerError: See `Journal`; on other ranks an AdapterError that repeats it.
-    """
-    if ranks is None:
-        return Journal(sink, events, update, complete=complete)
-    made: list[Journal] = []
-
-    def make() -> dict[str, Any]:
-        made.append(Journal(sink, events, update, complete=complete))
-        return made[0].to_dict()
-
-    shared = ranks.once(make)
-    return made[0] if made else Journal.from_dict(shared)
-
-
-def _events(scheduler: Scheduler, change: Change) -> list[Event]:
-    """Return a change as events: a rewind is of every hyperparameter's clock."""
-    update, now = scheduler.update, time.time()
-    if change.kind != "rewind":
-        return [
-            Event(
-                update=update,
-                kind=change.kind,
-                values=change.values,
-                source=change.source,
-                reason=change.reason,
-                time=now,
-                target=change.target,
-            )
-        ]
-    label = _snapshot_of(change)
-    return [
-        Event(
-            update=update,
-            kind="rewind",
-            values={**change.values, "to": scheduler.step_at(label, path)},
-            source=change.source,
-            reason=change.reason,
-            time=now,
-            target=Target(path),
-        )
-        for path in scheduler.hyperparameters
-    ]
-
-
-def _snapshot_of(change: Change) -> int:
-    """Return the label of a rewind, which only a guard asks for."""
-    label: Any = change.values["snapshot"]
-    return int(label)
-
-
-def _reduced(ranks: Ranks, rows: list[Reading], update: int) -> list[Reading]:
-    """Return the readings of all ranks together."""
-    flat = {
-        f"{index}/{name}": value
-        for index, row in enumerate(rows)
-        for name, value in row.metrics.items()
-    }
-    together: list[dict[str, float]] = [{} for _ in rows]
-    for key, value in ranks.reduce(flat, "mean", update=update).items():
-        index, name = key.split("/", 1)
-        together[int(index)][name] = value
-    return [
-        Reading(row.update, metrics)
-        for row, metrics in zip(rows, together, strict=True)
-    ]
-
-
-def _plain_observation(seen: Observation) -> dict[str, Any]:
-    names = Observation.__dataclass_fields__
-    plain = {name: getattr(seen, name) for name in names}
-    return plain | {"metrics": dict(seen.metrics)}
-
-
-def _plain_change(change: Change) -> dict[str, Any]:
-    return {
-        "kind": change.kind,
-        "values": dict(change.values),
-        "reason": change.reason,
-        "source": change.source,
-        "target": [change.target.hyperparameter, change.target.groups],
-    }
-
-
-def _change_of(plain: dict[str, Any]) -> Change:
-    return Change(**{**plain, "target": Target(*plain["target"])})

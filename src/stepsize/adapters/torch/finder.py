@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from stepsize.adapters.driving.finding import (
     Tell,
     as_cache,
     cached,
+    checked,
     searched,
 )
 from stepsize.adapters.torch import hooks
@@ -20,7 +21,6 @@ from stepsize.adapters.torch.finder_key import key_of, samples_of
 from stepsize.adapters.torch.finder_loop import LossFn
 from stepsize.adapters.torch.finder_training import Loop, opened_training
 from stepsize.adapters.torch.ranks import Ranks
-from stepsize.errors import AdapterError, describe
 from stepsize.finder import Found
 from stepsize.finder.cache import Key
 
@@ -112,10 +112,9 @@ def find_lr(
         >>> found.low <= found.suggestion <= found.high
         True
     """
-    if isinstance(validation, Iterator):  # `iter` of a loader would draw a seed
-        rule = "be an iterable that can be begun anew, as a list or a loader is"
-        kind = type(validation).__name__
-        raise AdapterError(describe("find_lr.validation", rule, kind))
+    search = checked(
+        {"steps": steps, "fast": fast, "horizon": horizon, "tell": tell}, validation
+    )
     loop: Loop = {
         "seed": seed,
         "accumulate": accumulate,
@@ -142,21 +141,18 @@ def find_lr(
                 autocast=autocast,
                 pretrained=pretrained,
                 horizon=horizon,
-                search=searched(steps, fast=fast, validated=validation is not None),
+                search=searched(search, validated=validation is not None),
             )
 
         def measure() -> Found:
             return training.finder.run(
                 training.update,
-                steps=steps,
-                fast=fast,
-                horizon=horizon,
+                **search,
                 validate=(
                     None
                     if validation is None
                     else partial(training.update.losses, validation)
                 ),
-                tell=tell,
             )
 
         return cached(known, key, measure, training.group)

@@ -10,14 +10,8 @@ from typing import Any, final
 
 from torch.utils.data import DataLoader
 
-from stepsize.adapters.driving.streams import (
-    Kept,
-    Private,
-    has_state,
-    own_workers,
-    parts,
-    stream_seed,
-)
+from stepsize.adapters.driving.generators import Private, parts, stream_seed
+from stepsize.adapters.driving.streams import Kept, has_state, own_workers
 from stepsize.adapters.torch.finder_random import seed_everything
 from stepsize.adapters.torch.snapshots import Draws
 from stepsize.errors import AdapterError, describe

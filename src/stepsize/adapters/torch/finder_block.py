@@ -17,9 +17,9 @@ import torch
 from stepsize.adapters.driving.finding import UNEVEN, USED_UP, FinderWarning, Tell
 from stepsize.adapters.driving.streams import used_up
 from stepsize.adapters.torch import hooks
-from stepsize.adapters.torch.deciding import ranks_of
 from stepsize.adapters.torch.finder_batches import Streams
 from stepsize.adapters.torch.finder_rates import Rates, standing_aside
+from stepsize.adapters.torch.making import ranks_of
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.adapters.torch.snapshots import Subject, restoring
 from stepsize.errors import AdapterError, describe

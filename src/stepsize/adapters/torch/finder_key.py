@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import DataParallel
 from torch.nn.parallel import DistributedDataParallel
 
-from stepsize.adapters.driving.finding import (
+from stepsize.adapters.driving.digests import (
     PLAIN,
     counted,
     function_name,

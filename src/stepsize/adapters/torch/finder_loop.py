@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -64,20 +64,13 @@ class Update:
 
     def losses(self, batches: Iterable[Any]) -> list[float]:
         """Return the losses of batches in eval mode; nothing is trained."""
-        modes = [(module, module.training) for module in self.model.modules()]
-        self.model.eval()
         model: Any = self.model
         if isinstance(model, DistributedDataParallel):
             model = model.module  # else ranks would have to have as many batches
-        try:
-            with torch.no_grad():
-                return [
-                    float(self._loss(model, _moved(one, self.device)))
-                    for one in batches
-                ]
-        finally:
-            for module, mode in modes:
-                module.training = mode
+        with evaluating(self.model):
+            return [
+                float(self._loss(model, _moved(one, self.device))) for one in batches
+            ]
 
     def _loss(self, model: torch.nn.Module, batch: Any) -> Tensor:
         kind = None if self.device is None else self.device.type
@@ -107,6 +100,19 @@ class Update:
         else:
             self.scaler.step(self.optimizer)
             self.scaler.update()
+
+
+@contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Have a model in eval mode, without gradients; every part has its mode again."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _autocast(kind: str | None, dtype: torch.dtype | None) -> Any:

@@ -12,10 +12,10 @@ import torch
 
 from stepsize.adapters.driving.arguments import check_count
 from stepsize.adapters.driving.finding import USED_UP, FinderWarning
-from stepsize.adapters.torch.deciding import ranks_of
 from stepsize.adapters.torch.finder_batches import Streams
 from stepsize.adapters.torch.finder_block import Finder, modules_of, opened, rank_of
 from stepsize.adapters.torch.finder_loop import LossFn, Update
+from stepsize.adapters.torch.making import ranks_of
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.errors import AdapterError, describe
 

@@ -19,8 +19,9 @@ from stepsize.adapters.driving.arguments import (
 from stepsize.adapters.driving.resuming import HorizonChange
 from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch import hooks
-from stepsize.adapters.torch.deciding import Deciding, journal_of, ranks_of
+from stepsize.adapters.torch.deciding import Deciding
 from stepsize.adapters.torch.groups import Rule, as_rules
+from stepsize.adapters.torch.making import journal_of, ranks_of
 from stepsize.adapters.torch.program import Program
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.adapters.torch.resuming import (

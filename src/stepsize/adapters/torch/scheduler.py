@@ -26,16 +26,11 @@ from stepsize.adapters.torch.counting import (
     probe_of,
     version_of,
 )
-from stepsize.adapters.torch.deciding import (
-    Deciding,
-    Rewound,
-    journal_of,
-    make_deciding,
-    ranks_of,
-)
+from stepsize.adapters.torch.deciding import Deciding, Rewound
 from stepsize.adapters.torch.eager import eager
 from stepsize.adapters.torch.facade import no_epoch
 from stepsize.adapters.torch.groups import Rule, as_rules
+from stepsize.adapters.torch.making import journal_of, make_deciding, ranks_of
 from stepsize.adapters.torch.plan import Plan, make_plan
 from stepsize.adapters.torch.program import Program, make_program
 from stepsize.adapters.torch.ranks import Ranks

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import collections
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, final
+from typing import Any, Unpack, final
 
 import torch
 from accelerate.state import AcceleratorState, GradientState, PartialState
@@ -15,9 +15,10 @@ from transformers import Trainer
 
 from stepsize.adapters.driving.finding import (
     CacheLike,
-    Tell,
+    Search,
     as_cache,
     cached,
+    checked,
     searched,
 )
 from stepsize.adapters.hosted_finding import stand_in, undisturbed
@@ -25,6 +26,7 @@ from stepsize.adapters.torch import hooks
 from stepsize.adapters.torch.finder_batches import Streams
 from stepsize.adapters.torch.finder_block import modules_of, opened
 from stepsize.adapters.torch.finder_key import key_of, samples_of
+from stepsize.adapters.torch.finder_loop import evaluating
 from stepsize.errors import AdapterError, describe
 from stepsize.finder import Found
 from stepsize.finder.cache import Key
@@ -36,15 +38,11 @@ _CONTAINERS = (dict, list, set, collections.deque)
 def find_lr(
     trainer: Any,
     *,
+    validation: Any = None,
     seed: int = 0,
-    steps: int = 500,
-    fast: bool = False,
-    horizon: int | None = None,
-    low: float = 1e-7,
-    high: float = 10.0,
     cache: CacheLike = None,
     pretrained: bool = True,
-    tell: Tell | None = None,
+    **search: Unpack[Search],
 ) -> Found:
     """Find the learning rate of a `Trainer`, and leave no trace on it.
 
@@ -57,30 +55,29 @@ def find_lr(
     Args:
         trainer: The Trainer, before or after `train`, on one device. Param groups keep
             the ratios of their rates; the suggestion is for the largest.
+        validation: A dataset kept out of training; True: the Trainer's `eval_dataset`,
+            or that of this name where it has several. Probes are scored by its losses,
+            as `evaluate` computes them, instead of those of training, which do not show
+            overfitting. A look is no update and is not counted.
         seed: Of the order of batches and of dropout while finding; int. A `model_init`
             is called once, if the Trainer did not yet.
-        steps: Most updates to make; `stepsize.finder.planned` says beforehand what on.
-            Unit: updates; int >= 1.
-        fast: Whether to make one ramp of at most 100, and no probes.
-        horizon: Length of the training that the rate is for, None if not known. Unit:
-            updates.
-        low: Where the ramp begins. Unit: lr; finite, > 0.
-        high: Where it ends at the latest. Unit: lr; finite, > `low`.
         cache: A file of what was found before, a `stepsize.finder.cache.Cache`, or True
             for the one in the user's folder.
         pretrained: Whether the weights are: for the cache.
-        tell: Called after each update with a `stepsize.finder.Progress`.
+        search: `steps`, `fast`, `horizon`, `low`, `high`, `tell`: see
+            `stepsize.finder.find`.
 
     Returns:
         The suggestion with its interval, its status and the reasons in words.
 
     Raises:
         AdapterError: It trains on several devices, by DeepSpeed or FSDP, has no
-            training data, or its model cannot be copied.
+            training data, its model cannot be copied, or an argument is unknown.
         FinderError: A number is outside its range.
         LedgerError: The cache's file cannot be used.
     """
     _check(trainer)
+    checked(search, validation)
     known = as_cache(cache)
     with undisturbed(trainer.model), _borgs():
         own = _own(trainer)
@@ -94,15 +91,10 @@ def find_lr(
         with opened(model, optimizer, scaler, streams, None) as finder:
 
             def measure() -> Found:
-                return finder.run(
-                    update,
-                    steps=steps,
-                    fast=fast,
-                    low=low,
-                    high=high,
-                    horizon=horizon,
-                    tell=tell,
-                )
+                look = None
+                if validation is not None:
+                    look = update.losses(_evaluation(own, validation))
+                return finder.run(update, validate=look, **search)
 
             def key() -> Key:
                 rows = samples_of(next(streams))
@@ -113,8 +105,8 @@ def find_lr(
                     own.compute_loss_func or type(own).compute_loss,
                     samples=None if rows is None else rows * every,
                     pretrained=pretrained,
-                    horizon=horizon,
-                    search=searched(steps, fast=fast),
+                    horizon=search.get("horizon"),
+                    search=searched(search, validated=validation is not None),
                 )
                 mixed = own.accelerator.mixed_precision
                 return replace(found, precision=f"{found.precision}, {mixed}")
@@ -139,6 +131,21 @@ def _check(trainer: Any) -> None:
     if trainer.train_dataset is None:
         rule = "be given"
         raise AdapterError(describe("Trainer.train_dataset", rule, None))
+
+
+def _evaluation(own: Any, validation: Any) -> Any:
+    """Return the loader of what a search looks at."""
+    given = own.eval_dataset
+    if isinstance(validation, str):
+        if not isinstance(given, dict) or validation not in given:
+            rule = "be a dataset, True, or the name of one in Trainer.eval_dataset"
+            raise AdapterError(describe("find_lr.validation", rule, validation))
+    elif validation is True:
+        if given is None or isinstance(given, dict):
+            rule = "be one dataset, for validation=True"
+            raise AdapterError(describe("Trainer.eval_dataset", rule, given))
+        validation = given
+    return own.get_eval_dataloader(validation)
 
 
 def _own(trainer: Any) -> Any:
@@ -217,6 +224,18 @@ class _Update:
         self._trainer = trainer
         self._model = model
         self._batches = batches
+
+    def losses(self, loader: Any) -> Callable[[], list[Any]]:
+        """Return what computes the losses of other batches, without an update."""
+
+        def look() -> list[Any]:
+            with evaluating(self._model):
+                return [
+                    self._trainer.prediction_step(self._model, inputs, True)[0]
+                    for inputs in loader
+                ]
+
+        return look
 
     def __call__(self) -> torch.Tensor:
         """Make the update; return its loss."""
