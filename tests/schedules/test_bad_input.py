@@ -231,6 +231,7 @@ def test_one_clear_error_each(build: Any, words: str | None) -> None:
         ("hold(**hold)", "must"),
         ("__import__('os')", "use the names"),
         ("open('x')", "use the names"),
+        ("warmupp(10)", r"got 'warmupp'\. hint: perhaps 'warmup' is meant"),
         ("hold.__class__()", "contain '.'"),
         ("hold(5) if 1 else hold(6)", "must"),
         ("[hold(5)]", "describe a schedule"),

@@ -304,8 +304,12 @@ class _Reader:
             self._refuse(node)
         name = node.func.id
         if name not in CONSTRUCTORS:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, CONSTRUCTORS, n=1)
+            hint = f"perhaps {close[0]!r} is meant" if close else ""
             rule = f"use the names {', '.join(sorted(CONSTRUCTORS))}"
-            raise InvalidScheduleError(describe("parse.text", rule, name))
+            raise InvalidScheduleError(describe("parse.text", rule, name, hint=hint))
         build = constructor(name)
         given = [self.value(argument) for argument in node.args]
         named = {}
