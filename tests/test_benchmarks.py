@@ -1,6 +1,7 @@
 """Each part of the benchmarks runs, small, and measures what it says it does."""
 
 import json
+import math
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from benchmarks import (
     adapters,
     formulas,
     imports,
+    ledger,
     loops,
     measure,
     population,
@@ -119,6 +121,30 @@ def test_values_run() -> None:
     part = array_values.run(total=24_000, cycles=20, rounds=2, peers=False)
     assert [row[0] for row in part.tables[0].rows] == list(CASES)
     assert len(part.aims) == 2 * len(CASES)
+
+
+def test_the_ledger_is_measured_in_a_file_and_in_a_training() -> None:
+    assert "ledger" in command.PARTS
+    part = ledger.run(records=2000, updates=50, rounds=2)
+    names = [row[0] for table in part.tables for row in table.rows]
+    assert names == [
+        "written in thousands, a record",
+        "a million read",
+        "a million verified",
+        "one record, synced: median",
+        "one record, synced: p99",
+        "looks for commands",
+        "looks, rates and losses",
+        "the same, of a step of 1 ms",
+    ]
+    file, added = ([float(row[1] or "nan") for row in one.rows] for one in part.tables)
+    assert all(value > 0 for value in file)
+    assert all(map(math.isfinite, added))
+    assert [one.what for one in part.aims] == [
+        "a million records read",
+        "looks for commands",
+        "ledger and looks, of a step of 1 ms",
+    ]
 
 
 def test_imports_run() -> None:
