@@ -323,7 +323,8 @@ def run(
         found = {key: seconds * MICRO for key, seconds in times.items()}
         rows.append((name, found["adds"], found.get("rest"), found.get("own")))
         rest = found.get("rest", found["adds"])
-        aims.append(Aim(f"{name}, an update", rest, MOST, "us"))
+        bare = ", the write apart" if "rest" in found else ""
+        aims.append(Aim(f"{name}, an update{bare}", rest, MOST, "us"))
     columns = (
         Column("adapter"),
         Column("adds us", ".2f"),
