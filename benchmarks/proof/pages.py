@@ -310,8 +310,7 @@ def _speed(rows: Sequence[Mapping[str, Any]]) -> str:
         f"{_most(rows, 'grid_processes'):.1f} times. Little is gained on one core "
         "where the arithmetic of one member already fills it: more than half of an "
         "update of `letters` are matrix products (8.5 million operations a member), "
-        "which a stack does not save. Convolutions and the transformer are products "
-        "almost alone.\n\n"
+        "which a stack does not save.\n\n"
     )
     head = ["workload", "one by one, ms", "population, ms", "times", "up to"]
     return text + _table([*head, "runs", "population, s", "processes", "new"], cells)

@@ -23,8 +23,6 @@ from stepsize.ledger.records import (
     Spec,
 )
 
-FIELDS = ("line", "time", "update", "who", "what", "why", "before", "after", "late")
-
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
