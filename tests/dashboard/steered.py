@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tests.lives import note
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
@@ -61,25 +62,24 @@ def train(folder: Path, total: int, rank: int, size: int) -> int:
             part.load_state_dict(state[name])
     weights = torch.linspace(-1.0, 1.0, 8)[:, None]
     torch.manual_seed(1 + rank + size * scheduler.update)
-    with (folder / f"rank-{rank}").open("a", buffering=1) as used:
 
-        def note(optimizer: Any, args: object, kwargs: object) -> None:
-            rates = [group["lr"].hex() for group in optimizer.param_groups]
-            used.write(f"{scheduler.update} {' '.join(rates)}\n")
+    def used(optimizer: Any, args: object, kwargs: object) -> None:
+        rates = [group["lr"].hex() for group in optimizer.param_groups]
+        note(folder / f"rank-{rank}", scheduler.update, rates)
 
-        optimizer.register_step_pre_hook(note)  # after the Scheduler's own
-        while not scheduler.done:
-            inputs = torch.randn(32, 8)
-            loss = (model(inputs) - torch.sin(inputs @ weights)).square().mean()
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            scheduler.step(loss=loss)
-            time.sleep(PAUSE)
-            if rank == 0 and scheduler.update % EVERY == 0:
-                state = {name: part.state_dict() for name, part in parts.items()}
-                torch.save(state, folder / "half")
-                (folder / "half").replace(saved)
+    optimizer.register_step_pre_hook(used)  # after the Scheduler's own
+    while not scheduler.done:
+        inputs = torch.randn(32, 8)
+        loss = (model(inputs) - torch.sin(inputs @ weights)).square().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        scheduler.step(loss=loss)
+        time.sleep(PAUSE)
+        if rank == 0 and scheduler.update % EVERY == 0:
+            state = {name: part.state_dict() for name, part in parts.items()}
+            torch.save(state, folder / "half")
+            (folder / "half").replace(saved)
     scheduler.close()
     return scheduler.update
 

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.dashboard.serving import Office, fresh, long_run, served
 from tests.dashboard.steered import POLL_SECONDS
 from tests.ledger.recorded import run, scale, spec, steered
+from tests.lives import notes
 
 import stepsize as ss
 from stepsize.ledger import JsonlStore
@@ -161,10 +162,8 @@ def training(folder: Path, ranks: int) -> Iterator["subprocess.Popen[bytes]"]:
 def used(folder: Path, rank: int) -> dict[int, set[str]]:
     """The rates that a rank used in each update, in all of its lives."""
     found: dict[int, set[str]] = {}
-    for line in (folder / f"rank-{rank}").read_text().splitlines(keepends=True):
-        if line.endswith("\n"):  # the last may be torn
-            update, _, rates = line.strip().partition(" ")
-            found.setdefault(int(update), set()).add(rates)
+    for update, rates in notes(folder / f"rank-{rank}"):
+        found.setdefault(update, set()).add(" ".join(rates))
     return found
 
 

@@ -29,7 +29,7 @@ def train(schedule, *, total_steps, seed, report):
     lr = schedule(total_steps // 2)
     val = abs(lr - 0.1) + seed / 100 + (0.01 if schedule(0) < lr else 0)
     with Path(__file__).with_name("made").open("a") as made:
-        made.write(f"{schedule.schedule} {seed}\\n")
+        made.write(f"\\n{schedule.schedule} {seed}\\n")  # a kill may tear a line
     report(total_steps, val=val)
     return {"val": val, "test": val + 1, "direction": "min", "updates": total_steps}
 """
@@ -74,7 +74,7 @@ def kept(folder: Path) -> list[dict[str, Any]]:
 
 def executions(folder: Path) -> Counter[str]:
     """How often each run has come to its end in a worker."""
-    return Counter((folder / "made").read_text().splitlines())
+    return Counter(filter(None, (folder / "made").read_text().splitlines()))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a POSIX process group")

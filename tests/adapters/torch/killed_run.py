@@ -1,22 +1,19 @@
 """A training that is killed again and again, each time at a random moment.
 
-    python killed_run.py FOLDER KILLS SEED
+    python -m tests.adapters.torch.killed_run FOLDER KILLS SEED
 
 Each life is a process of its own, forked from this one, which imported torch but never
 used it. It goes on from the last checkpoint in FOLDER; the one after the last kill runs
 to its end. FOLDER/rates has a line for every update that any of them made.
 """
 
-import json
-import os
-import random
-import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from tests.lives import lives, note
 
 import stepsize as ss
 from stepsize.adapters.torch import Scheduler
@@ -64,8 +61,7 @@ def train(folder: Path) -> None:
         optimizer.zero_grad()
         scheduler.step()
         rates = [rate.hex() for rate in scheduler.last_lr]
-        with (folder / "rates").open("a") as file:
-            file.write(json.dumps([update, rates, loss.item()]) + "\n")
+        note(folder / "rates", update, rates, loss.item())
         time.sleep(PAUSE)
         if scheduler.update % EVERY == 0:
             save(folder, model, optimizer, scheduler)
@@ -94,43 +90,5 @@ def save(folder: Path, model: Any, optimizer: Any, scheduler: Scheduler) -> None
     (folder / "half").replace(folder / "checkpoint")
 
 
-def live(folder: Path, seconds: float | None) -> bool:
-    """Let a process train, and kill it after a time; whether it came to its end."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            train(folder)
-            code = 0
-        finally:
-            os._exit(code)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if not os.WIFSIGNALED(status) and os.WEXITSTATUS(status) != 0:
-        message = "a life ended by itself"
-        raise RuntimeError(message)
-    return not os.WIFSIGNALED(status)
-
-
-def main(folder: Path, kills: int, seed: int) -> None:
-    draw = random.Random(seed)
-    done = 0
-    life = 0
-    while done < kills:
-        run = folder / f"run{life}"
-        run.mkdir()
-        life += 1
-        for _ in range(draw.randint(1, 8)):
-            if done == kills or live(run, draw.uniform(0.01, 0.2)):
-                break
-            done += 1
-        live(run, None)
-    whole = folder / "whole"
-    whole.mkdir()
-    live(whole, None)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    lives(train, Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

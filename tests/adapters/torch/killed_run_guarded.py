@@ -7,17 +7,13 @@ and event log in its folder and goes on. FOLDER/run*/rates has a line for every 
 that any life made.
 """
 
-import json
-import os
-import random
-import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from tests.adapters.torch.guard_training import Training, load, save
+from tests.lives import lives, note
 
 import stepsize as ss
 from stepsize.adapters.torch import Scheduler
@@ -68,14 +64,9 @@ def train(folder: Path | None = None) -> Training:
         update = scheduler.update
         back = run.attempt()
         if folder is not None:
-            line = [
-                update,
-                [rate.hex() for rate in run.applied[-1]],
-                run.losses[-1],
-                back and [back.update, back.snapshot, back.reason],
-            ]
-            with (folder / "rates").open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            rates = [rate.hex() for rate in run.applied[-1]]
+            rewound = back and [back.update, back.snapshot, back.reason]
+            note(folder / "rates", update, rates, run.losses[-1], rewound)
         if scheduler.update % 8 == 0:
             value = run.score()
             scheduler.observe(val_loss=value, accuracy=-round(value, 1))
@@ -100,45 +91,5 @@ def _speak(scheduler: Scheduler) -> None:
     )
 
 
-def live(folder: Path, seconds: float | None) -> bool:
-    """Let a process train, and kill it after a time; whether it came to its end."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            train(folder)
-            code = 0
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if not os.WIFSIGNALED(status) and os.WEXITSTATUS(status) != 0:
-        message = "a life ended by itself"
-        raise RuntimeError(message)
-    return not os.WIFSIGNALED(status)
-
-
-def main(folder: Path, kills: int, seed: int) -> None:
-    draw = random.Random(seed)
-    whole = folder / "whole"
-    whole.mkdir()
-    begin = time.monotonic()
-    live(whole, None)
-    usual = time.monotonic() - begin  # of a whole life; machines differ
-    done = life = 0
-    while done < kills:
-        run = folder / f"run{life}"
-        run.mkdir()
-        life += 1
-        for _ in range(draw.randint(1, 8)):
-            if done == kills or live(run, usual * draw.uniform(0.05, 0.7)):
-                break
-            done += 1
-        live(run, None)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    lives(train, Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

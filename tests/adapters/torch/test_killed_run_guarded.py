@@ -1,6 +1,5 @@
 """A run with guard and policies, killed at any moment, is the one that was not."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from tests.adapters.torch.guard_training import FACTORS
 from tests.adapters.torch.killed_run_guarded import COMMANDS, UPDATES
 from tests.adapters.torch.snapshot_world import bits
+from tests.lives import notes
 
 import stepsize as ss
 from stepsize.control import Event, Trajectory
@@ -22,8 +22,7 @@ ROOT = Path(__file__).parents[3]
 def _read(folder: Path) -> tuple[dict[int, Any], list[Any], Any]:
     """Return what was applied by update, the events, and the last checkpoint."""
     applied: dict[int, Any] = {}
-    for line in (folder / "rates").read_text().splitlines():
-        update, *values = json.loads(line)
+    for update, *values in notes(folder / "rates"):
         # every life that made an update made it in the same way: rates, loss, rewind
         assert applied.setdefault(update, values) == values, (folder.name, update)
     state = torch.load(folder / "checkpoint", weights_only=True)

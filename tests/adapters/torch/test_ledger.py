@@ -1,7 +1,6 @@
 """A run with an event log: killed at any moment, it is the run that was not killed."""
 
 import copy
-import json
 import pickle
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.lives import notes
 
 import stepsize as ss
 from stepsize.adapters.torch import Scheduler, SchedulerWarning
@@ -21,13 +21,13 @@ from stepsize.ledger import EventLog
 Parameter = Callable[[], torch.nn.Parameter]
 SCHEDULE = 0.1 * ss.cosine()
 N = 20
+ROOT = Path(__file__).parents[3]
 
 
 def _read(folder: Path) -> tuple[dict[int, Any], list[Any], Any]:
     """Return the rates by update, the events, and the last checkpoint."""
     rates: dict[int, Any] = {}
-    for line in (folder / "rates").read_text().splitlines():
-        update, *values = json.loads(line)
+    for update, *values in notes(folder / "rates"):
         # every life that made an update made it in the same way
         assert rates.setdefault(update, values) == values
     state = torch.load(folder / "checkpoint")["scheduler"]
@@ -39,9 +39,9 @@ def _read(folder: Path) -> tuple[dict[int, Any], list[Any], Any]:
 
 
 def _check_kills(folder: Path, kills: int, seed: int) -> None:
-    script = Path(__file__).with_name("killed_run.py")
-    call = [sys.executable, str(script), str(folder), str(kills), str(seed)]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    script = "tests.adapters.torch.killed_run"
+    call = [sys.executable, "-m", script, str(folder), str(kills), str(seed)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     rates, events, state = _read(folder / "whole")
     assert len(events) == 5 + sum(update % 7 == 3 for update in rates)
