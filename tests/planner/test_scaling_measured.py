@@ -1,4 +1,4 @@
-"""The tables of docs/scaling.md and docs/recipes.md, and what measures them."""
+"""The tables of docs/scaling/measured.md and docs/recipes.md, and what measures them."""
 
 import json
 from itertools import pairwise
@@ -20,7 +20,7 @@ def rows_of(part: ModuleType, name: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("part", "page"), [(batch, "scaling.md"), (recipes, "recipes.md")]
+    ("part", "page"), [(batch, "scaling/measured.md"), (recipes, "recipes.md")]
 )
 def test_the_page_says_what_was_measured(part: ModuleType, page: str) -> None:
     name = part.__name__.rpartition(".")[2]

@@ -14,7 +14,7 @@ from stepsize.schedules.arguments import number
 LINEAR_UNTIL = 4.0
 """Batch factor at which `linear_root` bends; this project's choice from measurements.
 On two workloads linear scaling lost at most 2 % up to 4, and broke training of one at 8
-and 16; on a third, measured afterwards, it lost 6 % at 4 (docs/scaling.md)."""
+and 16; on a third, measured afterwards, it lost 6 % at 4 (docs/scaling/measured.md)."""
 
 
 class AdamValues(NamedTuple):

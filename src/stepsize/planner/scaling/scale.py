@@ -50,7 +50,7 @@ _MEASURED = {
     ("surge", "samples"): "it moves the rate alone: on this project's workloads the "
     "rule for Adam, which moves the betas too, did better; ",
 }
-"""What docs/scaling.md measured against a rule, by what is kept."""
+"""What docs/scaling/measured.md measured against a rule, by what is kept."""
 
 
 def scale(
