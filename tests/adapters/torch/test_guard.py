@@ -381,7 +381,7 @@ def test_a_start_that_was_given_up_is_kept_as_it_was() -> None:
     while not run.backs:
         run.attempt()
     label = run.backs[0].update
-    store: Any = run.scheduler._deciding.store  # type: ignore[union-attr]
+    store: Any = run.scheduler._deciding.holding.store  # type: ignore[union-attr]
     assert store.labels() == (0, label)
     begun, given_up = store.weights(0), store.weights(label)
     assert not any(torch.equal(begun[name], given_up[name]) for name in begun)

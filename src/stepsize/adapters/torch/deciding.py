@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -16,16 +15,15 @@ import torch
 
 from stepsize.adapters.driving.viewing import View
 from stepsize.adapters.driving.warning import SchedulerWarning
-from stepsize.adapters.torch.decided import (
-    change_of,
-    events_of,
-    plain_change,
-    plain_observation,
-    reduced_of,
-    snapshot_of,
-)
+from stepsize.adapters.torch.decided import events_of, snapshot_of
 from stepsize.adapters.torch.eager import eager
-from stepsize.adapters.torch.looking import Look
+from stepsize.adapters.torch.holding import Holding, state_of
+from stepsize.adapters.torch.rank_deciding import (
+    Decision,
+    compared,
+    decided_on_first,
+    reduced_of,
+)
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.adapters.torch.readings import (
     Reading,
@@ -33,12 +31,10 @@ from stepsize.adapters.torch.readings import (
     number_of,
 )
 from stepsize.adapters.torch.snapshots import (
-    MemorySnapshots,
     Subject,
 )
 from stepsize.control.events import Event
 from stepsize.control.policies import Change, Observation, Policy, State, Together
-from stepsize.control.policies.policy import Rewinds
 from stepsize.control.snapshots import Snapshots
 from stepsize.errors import AdapterError, GaveUpError, describe
 
@@ -65,13 +61,6 @@ class Rewound(NamedTuple):
     reason: str
 
 
-class Decision(NamedTuple):
-    """What was seen before an update, and what was asked for then."""
-
-    seen: Observation
-    changes: tuple[Change, ...]
-
-
 @final
 class Deciding:
     """The policies of one Scheduler, their memory and their snapshots.
@@ -79,7 +68,7 @@ class Deciding:
     Attributes:
         council: All of them, as one.
         state: What they remember.
-        store: Where snapshots are, None where no policy wants any.
+        holding: The snapshots that the guards among them want.
         ranks: The processes that decide together, None for one alone.
     """
 
@@ -96,23 +85,14 @@ class Deciding:
         self.state: State = self.council.start()
         self._before = self.state  # of the last observation
         self._fresh = True  # no state was loaded
-        self.store = store
+        self.holding = Holding(self.council.policies, store, subject)
         self.ranks = ranks
-        self.subject = subject
-        self._guards = [
-            one for one in self.council.policies if isinstance(one, Rewinds)
-        ]
         self._readings = Readings(every, subject.scaler)
         self._due = 0  # updates made at which the policies are asked, at the latest
         self._view = View()
-        self._look = Look(subject)
         self._seen = -1  # updates made at the last call
         self._noticed: set[int] = set()  # sequences of events the policies know of
         self._known: tuple[Event, ...] = ()  # events of which all are noticed
-        self._asked: list[tuple[int, ...]] = []  # snapshots held for each guard
-        # of the last two checkpoints, of which one may never have reached its file
-        lasting = store is not None and not isinstance(store, MemorySnapshots)
-        self._pinned: deque[set[int]] = deque(maxlen=2 if lasting else 0)
         self._spent = 0.0  # seconds of earlier processes
         self._began = time.monotonic()
         self._told: set[str] = set()
@@ -125,17 +105,10 @@ class Deciding:
         """Take the snapshot of where the run starts, before its first update."""
         update = scheduler.update
         self._seen = update
-        if self.store is None:
+        if self.holding.store is None:
             return
-        if self._fresh:
-            self._fresh = False
-            for label in self.store.labels():  # of a run that was here before
-                self.store.drop(label)
-        known = {*self.store.labels(), update}
-        for guard in self._guards:
-            self._set(guard, guard.without(self._of(guard), known))
-        self._asked = []
-        self._hold(update, self.state)
+        self.state = self.holding.begin(self.state, update, fresh=self._fresh)
+        self._fresh = False
         self._plan_ahead(update)
 
     @eager
@@ -171,14 +144,7 @@ class Deciding:
     def _plan_ahead(self, update: int) -> None:
         """Find out when to ask next: the updates after which a guard looks closer."""
         last = update + self._readings.every
-        self._due = next(
-            (
-                at
-                for at in range(update + 1, last)
-                if any(one.inspects(self._of(one), at) for one in self._guards)
-            ),
-            last,
-        )
+        self._due = self.holding.next_look(self.state, update, last)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def observe(
@@ -203,7 +169,7 @@ class Deciding:
         if rows:
             extra = {}
             if rows[-1].update == scheduler.update:
-                extra = self._inspect(scheduler)
+                extra = self.holding.inspect(self.state, scheduler.update)
             rewound = self._ask(scheduler, rows, extra)
         self._plan_ahead(scheduler.update)
         return rewound
@@ -225,7 +191,12 @@ class Deciding:
         if ranks is None:
             decided = self._decide(scheduler, rows, extra)
         else:
-            decided = self._decide_on_first(scheduler, ranks, rows, extra)
+            decided = decided_on_first(
+                ranks,
+                lambda: self._decide(scheduler, rows, extra),
+                lambda seen: self._one(scheduler, seen),
+                update,
+            )
         changes = decided[-1].changes
         rewound, remembered = None, self.state
         if changes:
@@ -234,9 +205,10 @@ class Deciding:
             # a rewind to here voids what policies decide here: they decide it again
             decides = any(one.source.startswith("policy") for one in changes)
             remembered = self._before if decides else self.state
-        self._hold(update, remembered)
-        if ranks is not None:
-            self._compare(scheduler, ranks)
+        self.holding.hold(self.state, update, remembered)
+        if ranks is not None and update - self._checked >= ranks.check_every:
+            self._checked = update
+            compared(ranks, scheduler, self.state)
         return rewound
 
     def _decide(
@@ -272,22 +244,6 @@ class Deciding:
         if all(event.update < update for event in new):
             self._known = events
 
-    def _inspect(self, scheduler: Scheduler) -> dict[str, float]:
-        """Return what a guard wants to know of weights and moments, {} for nothing."""
-        wants = {
-            name
-            for guard in self._guards
-            for name in guard.inspects(self._of(guard), scheduler.update)
-        }
-        if not wants or self.store is None:
-            return {}
-        measured = {"nonfinite": self._look.nonfinite()}
-        labels = self.store.labels()
-        if "displacement" in wants and labels and not measured["nonfinite"]:
-            far = self._look.displacement(self.store, min(labels))
-            measured["displacement"] = far
-        return measured
-
     # --- applying ------------------------------------------------------------------
 
     def _apply(self, scheduler: Scheduler, decision: Decision) -> Rewound | None:
@@ -302,7 +258,7 @@ class Deciding:
         rewound = None
         if back is not None:
             label = snapshot_of(back)
-            self._keep_present(update)
+            self.holding.keep_present(self.state, update)
             self._restore(scheduler, label, whole=back.values["clock"] == "rewind")
             rewound = Rewound(update, label, back.reason)
         for event in events:
@@ -312,13 +268,10 @@ class Deciding:
         return rewound
 
     def _restore(self, scheduler: Scheduler, label: int, *, whole: bool) -> None:
-        if self.store is None or label not in self.store.labels():
-            rule = "be one that is held"
-            hint = f"held: {self.store.labels() if self.store is not None else ()}"
-            raise AdapterError(describe("rewind.snapshot", rule, label, hint=hint))
+        store = self.holding.of(label)
         if self.ranks is not None:
             self.ranks.barrier()
-        saved = self.store.restore(label, everything=whole)
+        saved = store.restore(label, everything=whole)
         self.state = self.council.rewound(self.state, saved["policies"])
         for event in scheduler.events:
             decided = event.source.startswith("policy")
@@ -326,41 +279,9 @@ class Deciding:
                 self.state = self.council.notice(self.state, event, again=False)
         scheduler._rewrite()
 
-    def _wanted(self) -> set[int]:
-        """Return the snapshots that the guards want to be held."""
-        return {
-            label
-            for guard in self._guards
-            for label in guard.snapshots(self._of(guard))
-        }
-
-    def _keep_present(self, update: int) -> None:
-        """Take the snapshot of where a rewind begins, if it may be undone."""
-        held = () if self.store is None else self.store.labels()
-        if self.store is not None and update in self._wanted().difference(held):
-            self.store.take(update, {"policies": self.state})
-
-    def _hold(self, update: int, remembered: State) -> None:
-        """Take the snapshot that is wanted, let go of those that are not."""
-        store = self.store
-        if store is None:
-            return
-        asked = [guard.snapshots(self._of(guard)) for guard in self._guards]
-        if asked == self._asked:
-            return
-        self._asked = asked
-        wanted = {label for labels in asked for label in labels}
-        held = set(store.labels())
-        for label in held - wanted.union(*self._pinned):
-            store.drop(label)
-            self._look.forget()
-        for label in wanted - held:  # of this update, or of one read together with it
-            if label <= update:
-                store.take(label, {"policies": remembered})
-
     def _tell(self) -> None:
-        for guard in self._guards:
-            why = self._of(guard).get("gave_up")
+        for guard in self.holding.guards:
+            why = state_of(self.state, guard).get("gave_up")
             if not why or why in self._told:
                 continue
             self._told.add(why)
@@ -368,69 +289,11 @@ class Deciding:
                 raise GaveUpError(str(why))
             warnings.warn(str(why), SchedulerWarning, stacklevel=6)
 
-    def _of(self, guard: Any) -> State:
-        state: State = self.state["states"][guard.name]
-        return state
-
-    def _set(self, guard: Any, state: State) -> None:
-        states = {**self.state["states"], guard.name: state}
-        self.state = {**self.state, "states": states}
-
-    # --- ranks ---------------------------------------------------------------------
-
-    def _decide_on_first(
-        self,
-        scheduler: Scheduler,
-        ranks: Ranks,
-        rows: list[Reading],
-        extra: Mapping[str, float],
-    ) -> list[Decision]:
-        """Return rank 0's decisions; other ranks decide too, and say if they differ."""
-        decided: list[Decision] = []
-
-        def decide() -> list[dict[str, Any]]:
-            decided.extend(self._decide(scheduler, rows, extra))
-            return [
-                {
-                    "seen": plain_observation(one.seen),
-                    "changes": [plain_change(change) for change in one.changes],
-                }
-                for one in decided
-            ]
-
-        shared = ranks.once(decide, update=scheduler.update)
-        if ranks.rank == 0:
-            return decided
-        for one in shared:
-            seen = Observation(**one["seen"])
-            own = [plain_change(change) for change in self._one(scheduler, seen)]
-            if own != one["changes"]:
-                ranks.disagree(seen.update, "decision", one["changes"], own)
-            changes = tuple(map(change_of, one["changes"]))
-            decided.append(Decision(seen, changes))
-        return decided
-
-    def _compare(self, scheduler: Scheduler, ranks: Ranks) -> None:
-        update = scheduler.update
-        if update - self._checked < ranks.check_every:
-            return
-        self._checked = update
-        ranks.agree(
-            update,
-            {
-                "events": repr(
-                    [event.to_dict() | {"time": None} for event in scheduler.events]
-                ),
-                "rates": repr(scheduler.next_lr),
-                "policies": repr(self.state),
-            },
-        )
-
     # --- state ---------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the policies are and remember, JSON-plain."""
-        self._pinned.append({label for labels in self._asked for label in labels})
+        self.holding.pin()
         return {
             "council": self.council.to_dict(),
             "state": self.state,
@@ -463,7 +326,6 @@ class Deciding:
                     fresh.append(policy.name)
             self.state = {"cooling": plain["state"]["cooling"], "states": states}
             self._noticed, self._known = set(plain["noticed"]), ()
-            self._asked = []
             self._spent = float(plain["seconds"])
             self._readings.load(plain["readings"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -476,9 +338,5 @@ class Deciding:
         self._fresh = False
         self._seen = self._checked = update
         self._plan_ahead(update)
-        if self.store is not None:
-            for label in self.store.labels():
-                if label > update:  # of the future that the resume takes back
-                    self.store.drop(label)
-            self._pinned.append(self._wanted())
+        self.holding.resume(self.state, update)
         return fresh

@@ -9,27 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, final
-from weakref import WeakKeyDictionary
 
-import torch
 from torch import distributed
 
 from stepsize.adapters.driving.arguments import check_count
+from stepsize.adapters.torch.rank_messages import Messages
 from stepsize.adapters.torch.together import differing, reduced
 from stepsize.errors import AdapterError, RanksDisagreeError, describe
 
-ROOM = 1024  # bytes of the first message: longer ones need a second
-_HEAD = 4  # bytes that say how long a message is
 _DIGEST = 16  # hexadecimal digits: 64 bits
 
 Made = TypeVar("Made")
-
-# The groups made here, by the group whose processes they have and by their timeout.
-_own: WeakKeyDictionary[Any, dict[float | None, Any]] = WeakKeyDictionary()
 
 
 @final
@@ -65,7 +57,14 @@ class Ranks:
         True
     """
 
-    __slots__ = ("_group", "_pending", "check_every", "rank", "size", "timeout_seconds")
+    __slots__ = (
+        "_messages",
+        "_pending",
+        "check_every",
+        "rank",
+        "size",
+        "timeout_seconds",
+    )
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class Ranks:
             rule = "be a group that this process is in"
             raise AdapterError(describe("Ranks.group", rule, group))
         self.size: int = distributed.get_world_size(group)
-        self._group = _own_group(group, timeout_seconds)
+        self._messages = Messages(group, timeout_seconds)
         self._pending: list[str] = []  # what disagree() has to say
 
     @classmethod
@@ -264,7 +263,7 @@ class Ranks:
     ) -> list[Any]:
         """Return what every rank gave, in order of ranks; all must make this call."""
         message = json.dumps([call, update, self._pending, value])
-        frames = [json.loads(one) for one in self._gather(message.encode())]
+        frames = [json.loads(one) for one in self._messages.gather(message.encode())]
         self._pending = []
         calls = [
             one[0] if one[1] is None else f"{one[0]} of update {one[1]}"
@@ -276,43 +275,6 @@ class Ranks:
         if wrong:
             self._raise(None, wrong)
         return [one[3] for one in frames]
-
-    def _gather(self, message: bytes) -> list[bytes]:
-        frame = len(message).to_bytes(_HEAD, "big") + message
-        frames = self._all_gather(frame[:ROOM], ROOM)
-        lengths = [int.from_bytes(one[:_HEAD], "big") for one in frames]
-        longest = _HEAD + max(lengths)
-        if longest > ROOM:
-            rests = self._all_gather(frame[ROOM:], longest - ROOM)
-            frames = [a + b for a, b in zip(frames, rests, strict=True)]
-        return [
-            frame[_HEAD : _HEAD + length]
-            for frame, length in zip(frames, lengths, strict=True)
-        ]
-
-    def _all_gather(self, mine: bytes, room: int) -> list[bytes]:
-        """Return `room` bytes of each rank; all must give the same `room`."""
-        own = torch.frombuffer(bytearray(mine.ljust(room, b"\0")), dtype=torch.uint8)
-        memory = bytearray(room * self.size)
-        everything = torch.frombuffer(memory, dtype=torch.uint8)
-        starts = range(0, len(memory), room)
-        parts = [everything[start : start + room] for start in starts]
-        try:
-            distributed.all_gather(parts, own, group=self._group)
-        except (RuntimeError, ValueError) as error:
-            rule = f"all be alive, and come within {self._patience()}"
-            hint = (
-                "see the logs of the others; step, observe and load_state_dict are "
-                "calls for all of them. Restart from a checkpoint"
-            )
-            raise AdapterError(
-                describe("Ranks", rule, _short(error), hint=hint)
-            ) from error
-        return [bytes(memory[start : start + room]) for start in starts]
-
-    def _patience(self) -> str:
-        seconds = self.timeout_seconds
-        return "30 minutes" if seconds is None else f"{seconds:g} s"
 
     def _raise(self, update: int | None, parts: list[str]) -> NoReturn:
         when = "" if update is None else f" at update {update}"
@@ -346,34 +308,6 @@ class Ranks:
 
 def _initialised() -> bool:
     return distributed.is_available() and distributed.is_initialized()
-
-
-def _own_group(group: Any, seconds: float | None) -> Any:
-    """Return the gloo group of these processes, made once for each timeout."""
-    of = distributed.group.WORLD if group is None else group
-    made = _own.setdefault(of, {})
-    if seconds not in made:
-        members = distributed.get_process_group_ranks(of)
-        timeout = None if seconds is None else timedelta(seconds=seconds)
-        try:
-            made[seconds] = distributed.new_group(
-                members,
-                timeout=timeout,
-                backend="gloo",
-                use_local_synchronization=True,  # others need not take part
-            )
-        except (RuntimeError, ValueError) as error:
-            rule = "reach each other over gloo"
-            hint = "GLOO_SOCKET_IFNAME names the network interface to use"
-            raise AdapterError(
-                describe("Ranks", rule, _short(error), hint=hint)
-            ) from error
-    return made[seconds]
-
-
-def _short(error: Exception) -> str:
-    """Return the message of gloo without the places in its source."""
-    return re.sub(r"\[\S+:\d+\] ", "", str(error)).partition("\n")[0]
 
 
 def _here_again(check_every: int, timeout_seconds: float | None) -> Ranks | None:
