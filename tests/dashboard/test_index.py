@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.dashboard.serving import fresh
 from tests.ledger.recorded import metric, run, scale, spec, steered, written
 
 from stepsize.dashboard.index import Index, identity_of
@@ -157,7 +158,7 @@ def test_records_since_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_both_ways_to_look_agree(
     records: list[AnyRecord], state: str, tmp_path: Path
 ) -> None:
-    written(tmp_path, *steered(), *records)
+    written(tmp_path, *steered(), *fresh(records))
     one = watched(tmp_path)
     short = one.glance()
     assert not one.read
@@ -246,7 +247,7 @@ def test_everything_is_read_in_the_background(tmp_path: Path) -> None:
     assert index._warm is not None
     index._warm.join(20)
     assert [one.glance().total for one in index.runs()] == [100, None]
-    assert [name for name, _ in index.histories()] == ["seven"]
+    assert [name for name, _, _ in index.histories()] == ["seven"]
 
 
 def test_a_password_is_not_shown(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tables of docs/scaling/measured.md and docs/recipes.md, and what measures them."""
+"""The tables of docs/scaling/measured.md and docs/recipes.md, and their measuring."""
 
 import json
 from itertools import pairwise

@@ -28,8 +28,8 @@ def subject() -> Subject:
     return Subject(None, optimizer)
 
 
-def live(folder: Path) -> None:
-    """Keep a ring of two."""
+def live(folder: Path, told: int) -> None:
+    """Keep a ring of two, and tell of the first."""
     made = subject()
     snapshots = DiskSnapshots(folder, made)
     label = max(snapshots.labels(), default=-1)
@@ -41,6 +41,9 @@ def live(folder: Path) -> None:
         for old in snapshots.labels()[:-1]:
             snapshots.drop(old)
         snapshots.take(label, {"label": label})
+        if told:
+            os.write(told, b".")
+            told = 0
 
 
 def look(folder: Path) -> int:
@@ -64,13 +67,17 @@ def main(folder: Path, kills: int, seed: int) -> None:
     draw = random.Random(seed)
     before, halves = -1, 0
     for _ in range(kills):
+        reading, told = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                live(folder)
+                live(folder, told)
             finally:
                 os._exit(1)
-        time.sleep(draw.uniform(0.01, 0.1))
+        os.close(told)
+        os.read(reading, 1)  # it has begun, however busy the machine is
+        os.close(reading)
+        time.sleep(draw.uniform(0.0, 0.1))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):

