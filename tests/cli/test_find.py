@@ -37,7 +37,8 @@ def flat():
     return setup() | {"loss_fn": lambda outputs, _: 0 * outputs.sum() + 2.0}
 
 def clipped():
-    return setup() | {"clip": 1.0, "accumulate": 2, "horizon": 1000}
+    more = {"clip": 1.0, "accumulate": 2, "horizon": 1000}
+    return setup() | more | {"validation": setup()["batches"]}
 
 def raising():
     return {}["model"]
@@ -204,7 +205,7 @@ def test_ctrl_c(run: Terminal) -> None:
         (["no.py:setup"], 1, "got 'no.py:setup'"),
         (["mine.py:other"], 1, "mine.py must define the function other"),
         (["mine.py:number"], 1, "mine.py must define the function number; got 5"),
-        (["mine.py:raising"], 1, "mine.py:24 in raising"),
+        (["mine.py:raising"], 1, "mine.py:25 in raising"),
         (["mine.py:nothing"], 1, "must return a dict with model, optimizer, loss_fn"),
         (["mine.py:short"], 1, "must return a dict with optimizer, batches too"),
         (["mine.py:more"], 1, "must return nothing but model, optimizer"),

@@ -83,5 +83,8 @@ def test_scale_to_another_length(run: Terminal) -> None:
     _, out, _ = run("scale", "r.yaml", "--to-steps", "40000")
     assert out.startswith("updates x 4, rule: token horizon")
     assert run("scale", "r.yaml", "--to-steps", "4", "--batch", "8")[0] == 2
+    for more in ("--rule=linear", "--noise-scale=9", "--keep=updates"):
+        code, _, err = run("scale", "r.yaml", "--to-steps", "4", more)
+        assert (code, "goes without --from-batch" in err) == (2, True)
     code, _, err = run("scale", "r.yaml")
     assert (code, "give --batch or --micro-batch, or --to-steps" in err) == (2, True)

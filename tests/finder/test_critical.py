@@ -42,10 +42,15 @@ def test_none_if_no_rate_harms_or_the_first_does() -> None:
     [
         ({"start": 0.0}, "critical_rate.start must be finite and > 0"),
         ({"start": 1.0, "high": 1.0}, "critical_rate.high must be greater"),
+        ({"start": "1e-6"}, "critical_rate.start must be finite and > 0"),
+        ({"high": math.inf}, "critical_rate.high must be finite and > 0"),
         ({"bisections": -1}, "critical_rate.bisections must be an int >= 0"),
+        ({"bisections": 1.5}, "critical_rate.bisections must be an int >= 0"),
     ],
 )
-def test_what_is_out_of_range_is_refused(options: dict[str, float], match: str) -> None:
+def test_what_is_out_of_range_is_refused(
+    options: dict[str, object], match: str
+) -> None:
     training = Quadratic()
     with pytest.raises(FinderError, match=match):
         critical_rate(training.step, training.again, **options)  # type: ignore[arg-type]

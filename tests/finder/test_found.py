@@ -59,6 +59,12 @@ def test_another_version_is_refused() -> None:
         Found.from_dict({**FOUND.to_dict(), "version": 2})
 
 
+@pytest.mark.parametrize("plain", [None, 3, []])
+def test_what_is_no_mapping_is_refused(plain: Any) -> None:
+    with pytest.raises(FinderError, match="be what `to_dict` returns"):
+        Found.from_dict(plain)
+
+
 @pytest.mark.parametrize("name", ["curve", "probes", "steps", "status"])
 def test_a_missing_name_is_refused(name: str) -> None:
     plain = FOUND.to_dict()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,3 +132,26 @@ def test_a_curve_that_is_none_is_refused(
 def test_fewer_updates_than_rates_are_refused() -> None:
     with pytest.raises(FinderError, match=r"analyse.steps must be at least .* 100"):
         analyse(LRS, ramp(), steps=99)
+
+
+@pytest.mark.parametrize(
+    ("lrs", "losses", "match"),
+    [
+        (["a"], [1.0], "Curve.lrs must be a number"),
+        ([1.0], [None], "Curve.losses must be a number"),
+    ],
+)
+def test_what_is_no_number_is_refused(lrs: Any, losses: Any, match: str) -> None:
+    with pytest.raises(FinderError, match=match):
+        analyse(lrs, losses)
+
+
+def test_a_loss_near_the_end_of_floats_is_a_break() -> None:
+    losses = [*ramp()[:80], *[1.5e308] * 20]
+    found = analyse(LRS, losses)
+    assert found.blowup == analyse(LRS, [*ramp()[:80], *[math.inf] * 20]).blowup
+
+
+def test_steps_that_are_no_int_are_refused() -> None:
+    with pytest.raises(FinderError, match=r"analyse\.steps must be at least"):
+        analyse(LRS, ramp(), steps="many")  # type: ignore[arg-type]  # the test's point

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -210,6 +211,48 @@ def test_too_few_updates_are_refused_without_any() -> None:
     assert training.rates == []
 
 
+@pytest.mark.parametrize("steps", [60, 100, 249])
+def test_two_probes_do_not_bracket_a_rate(steps: int) -> None:
+    found = found_of(Quadratic(), steps=steps)
+    assert found.suggestion is not None
+    assert found.status == "too_few_steps"
+    assert "The updates ran out" in found.reasons[0]
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_losses_may_be_as_large_and_as_small_as_floats_are(scale: float) -> None:
+    training = Quadratic(scale=scale)
+    assert found_of(training).suggestion == pytest.approx(
+        found_of(Quadratic()).suggestion
+    )
+
+
+def test_a_loss_near_the_end_of_floats_is_a_break() -> None:
+    def broken(count: int, lr: float) -> float | None:
+        broke[0] = lr > 0.05 or (count > 1 and broke[0])
+        return 1.5e308 if broke[0] else None
+
+    broke = [False]
+    found = found_of(Quadratic(broken=broken))
+    assert found.suggestion is not None
+    assert found.suggestion < 0.05
+    assert json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("loss", [None, "low", [1.0, 2.0]])
+def test_a_step_that_returns_no_loss_is_refused(loss: Any) -> None:
+    with pytest.raises(FinderError, match="step must return a loss: a number"):
+        find(lambda lr: loss, lambda stream: None)
+
+
+def test_what_cannot_be_called_is_refused() -> None:
+    training: Any = Quadratic()
+    with pytest.raises(FinderError, match=r"find\.step must be callable"):
+        find(1.0, training.again)  # type: ignore[arg-type]  # the test's point
+    with pytest.raises(FinderError, match=r"find\.again must be callable"):
+        find(training.step, None)  # type: ignore[arg-type]  # the test's point
+
+
 def test_a_longer_horizon_lowers_the_rate_by_the_power_law() -> None:
     near = found_of(Quadratic(), horizon=1000).suggestion
     far = found_of(Quadratic(), horizon=100_000).suggestion
@@ -262,6 +305,11 @@ def test_an_error_within_the_step_comes_out() -> None:
         ({"steps": True}, "find.steps must be an int >= 1"),
         ({"low": 0.0}, "find.low must be finite and > 0"),
         ({"high": math.inf}, "find.high must be finite and > 0"),
+        ({"low": "1e-7"}, "find.low must be finite and > 0"),
+        ({"high": None}, "find.high must be finite and > 0"),
+        ({"tell": 3}, "find.tell must be callable or None"),
+        ({"validate": lambda: 1.0}, "find.validate must return losses"),
+        ({"validate": lambda: ["a"]}, "find.validate must return a loss"),
         ({"low": 1.0, "high": 0.5}, "find.high must be greater than `low`"),
         ({"horizon": 0}, "find.horizon must be an int >= 1"),
     ],

@@ -60,7 +60,7 @@ def find(  # noqa: PLR0917 - typer calls it by name
 
     setup() -> {"model": ..., "optimizer": ..., "loss_fn": ..., "batches": ...}, and
     what else find_lr takes: accumulate, clip, scaler, autocast, device, data, horizon,
-    pretrained. Exit status 1 if no rate can be suggested.
+    validation, pretrained. Exit status 1 if no rate can be suggested.
     """
     if (script is None) == (curve is None):
         raise typer.BadParameter("give my_script.py:setup, or --curve FILE")

@@ -18,6 +18,7 @@ ALLOWED = (
     "device",
     "data",
     "horizon",
+    "validation",
     "pretrained",
 )
 COLUMNS = ("lr", "loss")

@@ -60,6 +60,12 @@ def scale(  # noqa: PLR0917 - typer calls it by name
     if to_steps is not None:
         if (batch, micro_batch, accumulation, world_size) != (None,) * 4:
             raise typer.BadParameter("goes without a batch", param_hint="--to-steps")
+        if (from_batch, noise_scale, rule, keep) != (None, None, "auto", "samples"):
+            raise typer.BadParameter(
+                "goes without --from-batch, --rule, --noise-scale and --keep, which "
+                "are of another batch",
+                param_hint="--to-steps",
+            )
         result = scale_horizon(
             load_recipe(file), to_steps=to_steps, optimizer=optimizer
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 from stepsize.errors import FinderError, describe
-from stepsize.finder.training import Again, Step
+from stepsize.finder.arguments import as_float, as_rate
+from stepsize.finder.training import LOSS, Again, Step
+from stepsize.schedules.durations import whole
 
 _GROWTH = 10.0
 
@@ -30,7 +32,7 @@ def critical_rate(
         step: As for `find`; it must take a rate of 0.
         again: As for `find`.
         start: First rate tried. Unit: lr; finite, > 0.
-        high: Growth ends above this rate. Unit: lr; > `start`.
+        high: Growth ends above this rate. Unit: lr; finite, > `start`.
         bisections: Halvings of the last decade; 4 leave a sixteenth. Int >= 0.
         stream: Of the batches.
 
@@ -39,8 +41,8 @@ def critical_rate(
         does already. Costs 2 updates a trial.
 
     Raises:
-        FinderError: `start` is not finite and > 0, `high` is not above it, or
-            `bisections` is below 0.
+        FinderError: `start` or `high` is not finite and > 0, `high` is not above
+            `start`, `bisections` is no int >= 0, or `step` returned no loss.
 
     Source:
         Kalra & Barkeshli 2024, arXiv:2406.09405, section on the critical rate.
@@ -57,20 +59,20 @@ def critical_rate(
         >>> 0.8 < critical_rate(step, again) <= 1.0
         True
     """
-    if not 0.0 < start < math.inf:
-        rule = "be finite and > 0 (unit: lr)"
-        raise FinderError(describe("critical_rate.start", rule, start))
+    start = as_rate(start, "critical_rate.start")
+    high = as_rate(high, "critical_rate.high")
+    halvings = whole(bisections)
     if not start < high:
         rule = f"be greater than `start`, {start:g} (unit: lr)"
         raise FinderError(describe("critical_rate.high", rule, high))
-    if bisections < 0:
+    if halvings is None or halvings < 0:
         rule = "be an int >= 0"
         raise FinderError(describe("critical_rate.bisections", rule, bisections))
 
     def after(lr: float) -> float:
         again(stream)
         step(lr)
-        return float(step(0.0))
+        return as_float(step(0.0), "step", LOSS)
 
     still = after(0.0)
     if not after(start) <= still:
@@ -80,7 +82,7 @@ def critical_rate(
         helps, harms = harms, harms * _GROWTH
         if helps > high:
             return None
-    for _ in range(bisections):
+    for _ in range(halvings):
         middle = math.sqrt(helps * harms)
         if after(middle) <= still:
             helps = middle

@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 
 from stepsize.errors import FinderError, describe
+from stepsize.finder.arguments import as_float
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -24,6 +25,8 @@ _LEFT = 0.1
 _CLEAR = 3.0
 _START_SHARE = 0.1
 _NORMAL = 1.4826  # a normal deviation over its median absolute deviation
+# A loss as large counts as not finite: beyond it sums of losses overflow.
+HUGE = 1e304
 _FEWEST = 8  # losses, without which a curve has no shape
 
 
@@ -66,14 +69,14 @@ class Curve:
     def of(cls, lrs: Sequence[float], losses: Sequence[float]) -> Curve:
         """Return the curve of any two sequences of numbers."""
         return cls(
-            lrs=tuple(float(lr) for lr in lrs),
-            losses=tuple(float(loss) for loss in losses),
+            lrs=tuple(as_float(lr, "Curve.lrs") for lr in lrs),
+            losses=tuple(as_float(loss, "Curve.losses") for loss in losses),
         )
 
     def sound(self) -> int:
-        """Return how many losses come before the first that is not finite."""
+        """Return how many losses come before the first that is not finite, or huge."""
         for place, loss in enumerate(self.losses):
-            if not math.isfinite(loss):
+            if not abs(loss) < HUGE:  # NaN is not
                 return place
         return len(self.losses)
 

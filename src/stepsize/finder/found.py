@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, final, get_args
 
@@ -139,6 +140,9 @@ class Found:
             FinderError: It was written in another version of the form, or a name is
                 missing or unknown.
         """
+        if not isinstance(plain, Mapping):
+            rule = "be what `to_dict` returns"
+            raise FinderError(describe("Found.from_dict", rule, plain))
         fields = dict(plain)
         version = fields.pop("version", None)
         if version != VERSION:

@@ -89,7 +89,8 @@ def error_of(run: Run, other: Run) -> float:
     gaps = np.subtract(run.tail, other.tail)
     if len(gaps) == 1:  # one batch of validation: its noise is not known
         return 0.0
-    return float(gaps.std(ddof=1)) / math.sqrt(len(gaps))
+    with np.errstate(over="ignore"):  # losses may be as large as floats are
+        return float(gaps.std(ddof=1)) / math.sqrt(len(gaps))
 
 
 def _error(sound: Mapping[int, Run], best: int) -> float:

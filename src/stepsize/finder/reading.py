@@ -9,6 +9,7 @@ from stepsize.errors import FinderError, describe
 from stepsize.finder.curve import Curve
 from stepsize.finder.found import Found, Status
 from stepsize.finder.rules import suggested
+from stepsize.schedules.durations import whole
 
 # No divisor is right for every training: see docs/finder.md.
 _BELOW = 10.0
@@ -29,8 +30,8 @@ def analyse(
         steps: Updates that the ramp took; None is one a rate.
 
     Raises:
-        FinderError: There is no rate, the lengths differ, the rates do not rise, or
-            `steps` is below the number of rates.
+        FinderError: There is no rate, a value is no number, the lengths differ, the
+            rates do not rise, or `steps` is below the number of rates.
 
     Examples:
         >>> lrs = [10.0 ** (i / 10 - 6) for i in range(60)]
@@ -40,9 +41,9 @@ def analyse(
         ('ok', True)
     """
     curve = Curve.of(lrs, losses)
-    used = len(curve.lrs) if steps is None else steps
-    if used < len(curve.lrs):
-        rule = f"be at least the number of rates, {len(curve.lrs)} (unit: updates)"
+    used = len(curve.lrs) if steps is None else whole(steps)
+    if used is None or used < len(curve.lrs):
+        rule = f"be at least the number of rates, {len(curve.lrs)} (int; unit: updates)"
         raise FinderError(describe("analyse.steps", rule, steps))
     return read(curve, used)
 
@@ -64,7 +65,7 @@ def read(curve: Curve, steps: int, *, whole: bool = False) -> Found:
         status, reason = "nonfinite_at_start", f"The first loss is {curve.losses[0]}."
     elif shape is None:
         status = "too_few_steps"
-        reason = f"There are {curve.sound()} finite losses; a shape needs 8."
+        reason = f"A shape needs 8 finite losses in a row; these are {curve.sound()}."
     elif not shape.falls:
         status = "no_descent"
         reason = "The loss does not clearly fall at any rate."

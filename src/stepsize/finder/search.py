@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from stepsize.errors import FinderError, describe
+from stepsize.finder.arguments import as_rate
 from stepsize.finder.climbing import Round, climb, place, rate
 from stepsize.finder.curve import Curve, Shape
 from stepsize.finder.found import Found, Probe, Status
@@ -75,7 +76,8 @@ def find(
         tell: Called with a `Progress` after every update.
 
     Raises:
-        FinderError: An argument is outside its range, or validation gives no loss.
+        FinderError: An argument is outside its range, or `step` or `validate` returns
+            no loss.
 
     Source:
         Bjorck et al. 2024, arXiv:2409.19913, for the power of the horizon.
@@ -96,7 +98,14 @@ def find(
         ('ok', True)
     """
     plan = planned(steps=steps, fast=fast)
+    low, high = as_rate(low, "find.low"), as_rate(high, "find.high")
     _check(low, high, horizon)
+    for name, given in (("step", step), ("again", again)):
+        if not callable(given):
+            raise FinderError(describe(f"find.{name}", "be callable", given))
+    for name, wanted in (("validate", validate), ("tell", tell)):
+        if wanted is not None and not callable(wanted):
+            raise FinderError(describe(f"find.{name}", "be callable or None", wanted))
     if plan.steps < FEWEST_STEPS:
         reason = f"A search needs {FEWEST_STEPS} updates; it may use {plan.steps}."
         return _without("too_few_steps", reason, None, 0)
@@ -192,7 +201,8 @@ class _Search:
             return
         noise = 0.0 if self.shape is None else self.shape.noise
         level = math.fsum(self.curve.losses[:_LEVEL]) / _LEVEL
-        deviation = max(noise, float(np.std(best.tail or (math.inf,))))
+        with np.errstate(over="ignore"):  # losses may be as large as floats are
+            deviation = max(noise, float(np.std(best.tail or (math.inf,))))
         if math.isfinite(level) and level - best.score > _CLEAR * deviation:
             return
         if self.training.left < best.length:
@@ -239,8 +249,7 @@ class _Search:
                 f"The updates ran out before a rate {side} {rate(best):.3g} was tried. "
                 f"hint: more than {self.plan.steps} steps."
             )
-            if self.plan.long > self.plan.short:
-                return "too_few_steps"
+            return "too_few_steps"
         if spread is not None and spread > _NOISY:
             self.reasons.append(
                 "The two streams of batches put the best rate "
@@ -314,7 +323,7 @@ def _probe(run: Run, error: float | None) -> Probe:
         lr=run.lr,
         stream=run.stream,
         steps=len(run.losses),
-        losses=tuple(float(part.mean()) for part in quarters),
+        losses=tuple(float((part / len(part)).sum()) for part in quarters),
         score=None if broken else run.score,
         error=None if broken or error is None or math.isinf(error) else error,
     )
@@ -346,10 +355,6 @@ def _without(
 
 
 def _check(low: float, high: float, horizon: int | None) -> None:
-    for name, lr in (("low", low), ("high", high)):
-        if not 0.0 < lr < math.inf:
-            rule = "be finite and > 0 (unit: lr)"
-            raise FinderError(describe(f"find.{name}", rule, lr))
     if not low < high:
         rule = f"be greater than `low`, {low:g} (unit: lr)"
         raise FinderError(describe("find.high", rule, high))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import final
 
 from stepsize.errors import FinderError, describe
-from stepsize.finder.curve import Curve
+from stepsize.finder.arguments import as_float
+from stepsize.finder.curve import HUGE, Curve
 
+LOSS = "return a loss: a number"
 Step = Callable[[float], float]
 Again = Callable[[int], None]
 Validate = Callable[[], Sequence[float]]
@@ -72,9 +74,9 @@ class Run:
         """The losses that score it; None if it is broken."""
         if len(self.losses) < self.length or not math.isfinite(self.losses[-1]):
             return None
-        if self.validation:
-            return self.validation if all(map(math.isfinite, self.validation)) else None
-        return self.losses[-max(2, round(_TAIL * self.length)) :]
+        last = self.losses[-max(2, round(_TAIL * self.length)) :]
+        scoring = self.validation or last
+        return scoring if all(abs(loss) < HUGE for loss in scoring) else None
 
     @property
     def score(self) -> float:
@@ -121,7 +123,10 @@ class Training:
 
     def _validated(self) -> tuple[float, ...]:
         losses = () if self._validate is None else self._validate()
-        return tuple(float(loss) for loss in losses)
+        if not isinstance(losses, Iterable):
+            rule = "return losses, a number for each batch"
+            raise FinderError(describe("find.validate", rule, losses))
+        return tuple(as_float(loss, "find.validate", LOSS) for loss in losses)
 
     @property
     def left(self) -> int:
@@ -129,7 +134,7 @@ class Training:
         return self._planned - self.used
 
     def _update(self, lr: float, phase: str) -> float:
-        loss = float(self._step(lr))
+        loss = as_float(self._step(lr), "step", LOSS)
         self.used += 1
         if self._tell is not None:
             self._tell(Progress(self.used, self._planned, lr, loss, phase))

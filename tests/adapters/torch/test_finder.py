@@ -299,6 +299,12 @@ def test_a_one_shot_iterator_is_used_up_and_says_so() -> None:
         ({"batches": [(INPUTS,)]}, r"got 'tuple of 1'.*finding"),
         ({"accumulate": 0}, r"find_lr\.accumulate must be an int >= 1"),
         ({"clip": 0.0}, r"find_lr\.clip must be > 0"),
+        ({"clip": "1"}, r"find_lr\.clip must be > 0"),
+        ({"model": None}, r"find_lr\.model must be a torch\.nn\.Module; got None"),
+        (
+            {"optimizer": torch.optim.LBFGS([torch.nn.Parameter(torch.ones(1))])},
+            r"find_lr\.optimizer must make an update without a closure.*finding",
+        ),
         ({"loss_fn": None}, r"find_lr\.loss_fn must be callable"),
         ({"loss_fn": lambda *_: None}, r"find_lr\.loss_fn must return the mean"),
         ({"loss_fn": lambda out, _: out}, "mean over the batch"),

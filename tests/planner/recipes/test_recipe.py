@@ -83,6 +83,31 @@ def test_peaks_follow_the_optimizer_the_size_and_the_batch() -> None:
     assert peak(peak_lr=7e-3) == 7e-3
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "AdamW", "Lion", "LAMB"])
+@pytest.mark.parametrize("batch", [1, 8, 64, 2**20])
+def test_a_rate_lies_in_its_range_at_every_batch(optimizer: str, batch: int) -> None:
+    told = recipe("vision", optimizer=optimizer, batch=batch, horizon=1000)["lr"]
+    assert told.low is not None
+    assert told.high is not None
+    assert told.low <= float(told.value) <= told.high
+
+
+def test_a_batch_beyond_what_was_shown_is_said_to_be() -> None:
+    def told(batch: int) -> str:
+        return recipe("vision", optimizer="sgd", batch=batch)["lr"].disputed
+
+    assert "shown up to a batch of 8192" in told(16_384)
+    assert not told(8192)
+
+
+def test_every_optimizer_of_the_hint_is_known() -> None:
+    with pytest.raises(ss.InvalidScheduleError) as raised:
+        recipe(optimizer="nobody's")
+    _, _, names = str(raised.value).partition("hint: one of ")
+    for name in names.rstrip(".").split(", "):
+        assert float(recipe(optimizer=name)["lr"].value) > 0
+
+
 def test_a_rate_that_is_given_is_judged() -> None:
     assert not recipe(peak_lr=1e-3, horizon=1000)["lr"].disputed
     assert (
@@ -212,6 +237,14 @@ def test_a_small_language_model_is_within_a_factor_of_4() -> None:
         ({"batch": 0}, r"recipe\.batch must be"),
         ({"model": "resnet50"}, r"recipe\.model must be a number of parameters"),
         ({"model": -1}, r"recipe\.model must be"),
+        ({"model": {}}, r"recipe\.model must be"),
+        ({"model": {"w": (3, -1)}}, r"recipe\.model must be"),
+        ({"model": {"w": ("x",)}}, r"recipe\.model must be"),
+        ({"pretrained": []}, r'recipe\.pretrained must be True, False or "lora"'),
+        ({"extendable": "no"}, r"recipe\.extendable must be True or False"),
+        ({"extendable": True, "style": "cosine"}, "where the end is open or may move"),
+        ({"horizon": None, "style": "step"}, "where the end is open or may move"),
+        ({"horizon": ss.Horizon(epochs=10)}, "have steps_per_epoch beside epochs"),
         ({"peak_lr": 0}, r"recipe\.peak_lr must be"),
         ({"deadline": -1}, r"recipe\.deadline must be"),
         ({"groups": "all"}, r"recipe\.groups must be one of"),

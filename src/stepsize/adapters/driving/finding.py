@@ -78,11 +78,14 @@ def checked(search: Search, validation: object = None) -> Search:
 
 
 def searched(search: Search, *, validated: bool = False) -> str:
-    """Return how thorough a search is, in words."""
+    """Return how thorough a search is, and where it looks, in words."""
+    said = f"{search.get('steps', DEFAULT_STEPS)} updates"
     if search.get("fast", False):
-        return "fast"
-    steps = search.get("steps", DEFAULT_STEPS)
-    return f"{steps} updates{', validation' if validated else ''}"
+        said = "fast"
+    elif validated:
+        said += ", validation"
+    ends = (("low", search.get("low")), ("high", search.get("high")))
+    return ", ".join([said, *(f"{name} {lr}" for name, lr in ends if lr is not None)])
 
 
 class Once(Protocol):

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypedDict, final
 
 import torch
@@ -74,9 +75,16 @@ def opened_training(
     """
     check_count(loop["accumulate"], f"{owner}.accumulate", 1)
     clip = loop["clip"]
-    if clip is not None and not clip > 0:
+    if clip is not None and not (isinstance(clip, Real) and clip > 0):
         rule = "be > 0, or None (unit: 2-norm of the gradient)"
         raise AdapterError(describe(f"{owner}.clip", rule, clip))
+    if not isinstance(model, torch.nn.Module):
+        raise AdapterError(describe(f"{owner}.model", "be a torch.nn.Module", model))
+    if isinstance(optimizer, torch.optim.LBFGS):
+        rule = "make an update without a closure"
+        hint = "finding(...) runs your own step, with optimizer.step(closure) in it"
+        kind = type(optimizer).__name__
+        raise AdapterError(describe(f"{owner}.optimizer", rule, kind, hint=hint))
     if not callable(loss_fn):
         raise AdapterError(describe(f"{owner}.loss_fn", "be callable", loss_fn))
     group = ranks_of(loop["ranks"], needed=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from stepsize.errors import InvalidScheduleError, describe
+from stepsize.schedules.durations import whole
 
 Shape = tuple[int, ...]
 
@@ -54,6 +55,8 @@ def read_model(model: Any) -> Model:
     if callable(named):
         model = {name: tuple(one.shape) for name, one in named()}
     if isinstance(model, Mapping):
+        if not model:
+            raise _unknown(model)
         shapes = tuple(_shape(name, shape) for name, shape in model.items())
         count = sum(math.prod(shape) for shape in shapes)
         return Model(names=tuple(model), shapes=shapes, parameters=count or None)
@@ -67,7 +70,10 @@ def read_model(model: Any) -> Model:
 def _shape(name: object, shape: Any) -> Shape:
     if not isinstance(name, str) or not isinstance(shape, Sequence):
         raise _unknown({name: shape})
-    return tuple(int(size) for size in shape)
+    sizes = tuple(size for size in map(whole, shape) if size is not None and size >= 0)
+    if len(sizes) < len(shape):
+        raise _unknown({name: shape})
+    return sizes
 
 
 def _unknown(model: object) -> InvalidScheduleError:

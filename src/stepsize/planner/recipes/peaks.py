@@ -15,6 +15,7 @@ from stepsize.planner.recipes.situation import Situation
 from stepsize.planner.scaling import sources, warmups
 from stepsize.planner.scaling.choice import Choice, short
 from stepsize.planner.scaling.horizons import step_law
+from stepsize.planner.scaling.rules import GOYAL_BATCH
 from stepsize.planner.scaling.sources import Source
 
 GPT3: tuple[tuple[float, float], ...] = (
@@ -88,8 +89,8 @@ def peak(s: Situation, given: float | None = None) -> Choice:
     return Choice(
         name="lr",
         value=value,
-        low=start.low,
-        high=start.high,
+        low=min(start.low, value),  # which was rounded
+        high=max(start.high, value),
         formula=start.formula,
         reason=start.reason,
         sources=start.sources,
@@ -174,6 +175,17 @@ def _goyal(s: Situation) -> Start:
     """0.1 for each 256 samples; table 2: 0.05 to 0.2 cost less than 0.7 points."""
     batch = s.batch if s.batch is not None else 256.0
     by = batch / 256
+    disputed = ""
+    if by < 1 / 4:
+        disputed = (
+            "below a batch of 64 the linear rule gives less than the built-in digits "
+            "workload wants (0.1 at 32)"
+        )
+    if batch > GOYAL_BATCH:
+        disputed = (
+            f"linear scaling was shown up to a batch of {GOYAL_BATCH}; beyond it the "
+            "error rose"
+        )
     return Start(
         0.1 * by,
         0.05 * by,
@@ -181,19 +193,17 @@ def _goyal(s: Situation) -> Start:
         "Convolutional networks with batch norm: 0.1 for each 256 samples.",
         (sources.GOYAL,),
         "" if by == 1 else f"0.1 * {batch:g} / 256",
-        "below a batch of 64 the linear rule gives less than the built-in digits "
-        "workload wants (0.1 at 32)"
-        if by < 1 / 4
-        else "",
+        disputed,
     )
 
 
 def _deit(s: Situation) -> Start:
     batch = s.batch if s.batch is not None else 512.0
+    value = 5e-4 * batch / 512
     return Start(
-        5e-4 * batch / 512,
-        1e-4,
-        max(3e-3, 5e-4 * batch / 512),
+        value,
+        min(1e-4, value),
+        max(3e-3, value),
         "Vision transformers: 5e-4 for each 512 samples.",
         (sources.DEIT, sources.VIT),
         f"5e-4 * {batch:g} / 512",

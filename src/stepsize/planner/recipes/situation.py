@@ -9,11 +9,13 @@ from stepsize.errors import InvalidScheduleError, describe
 from stepsize.planner.recipes.model import Model, read_model
 from stepsize.planner.scaling.families import Family, family_of, key_of
 from stepsize.planner.usual_rates import USUAL, Usual, name_of
-from stepsize.schedules.arguments import choice, optional
+from stepsize.schedules.arguments import choice, flag, optional
 from stepsize.schedules.horizon import Horizon
 
 Kind = Literal["vision", "language", "general", "fine-tuning", "lora"]
 TASKS = ("general", "vision", "language")
+ENDING = ("cosine", "linear", "restarts", "step")
+"""Styles that are made for a run of a known length."""
 STYLES = ("auto", "cosine", "linear", "wsd", "restarts", "step", "constant")
 
 
@@ -81,13 +83,18 @@ def situation(
     """
     choice(task, "recipe.task", TASKS)
     choice(style, "recipe.style", STYLES)
-    if pretrained not in {True, False, "lora"}:
+    flag(extendable, "recipe.extendable")
+    if not isinstance(pretrained, bool) and pretrained != "lora":
         rule = 'be True, False or "lora"'
         raise InvalidScheduleError(describe("recipe.pretrained", rule, pretrained))
     kind: Kind = task  # type: ignore[assignment]  # checked just now
     if pretrained:
         kind = "lora" if pretrained == "lora" else "fine-tuning"
     run = horizon if isinstance(horizon, Horizon) else Horizon(steps=horizon)
+    if run.epochs is not None and run.total_steps is None:
+        rule = "have steps_per_epoch beside epochs"
+        hint = "plan_steps and `stepsize steps` count it from the size of the data"
+        raise InvalidScheduleError(describe("recipe.horizon", rule, run, hint=hint))
     known = Model() if model is None else read_model(model)
     size = optional(batch, "recipe.batch", open_low=True, unit="samples")
     if size is not None and run.samples_per_step not in {None, size}:
@@ -109,4 +116,8 @@ def situation(
     if not made.scheduled and style not in {"auto", "constant"}:
         rule = 'be "auto" or "constant" for a schedule-free optimizer, which averages'
         raise InvalidScheduleError(describe("recipe.style", rule, style))
+    if style in ENDING and (extendable or run.total_steps is None):
+        rule = 'be "auto", "wsd" or "constant" where the end is open or may move'
+        hint = "say the length with horizon=, and leave extendable out"
+        raise InvalidScheduleError(describe("recipe.style", rule, style, hint=hint))
     return made
