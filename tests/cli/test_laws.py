@@ -61,7 +61,7 @@ def test_predict_needs_rates(run: Terminal, tmp_path: Path) -> None:
     (tmp_path / "bare.csv").write_text("step,loss\n1000,3\n2000,2.9\n")
     code, _, err = run("predict", "bare.csv", "-s", LONG, "--total-steps", "9000")
     assert code == 1
-    assert "hint:  say with which schedule it was made: --run-schedule EXPR" in err
+    assert "or say with which schedule it was made: --run-schedule EXPR" in err
 
 
 def test_a_folder_without_a_run(run: Terminal, tmp_path: Path) -> None:
@@ -186,3 +186,65 @@ def test_output_needs_json(run: Terminal, words: tuple[str, ...]) -> None:
     code, _, err = run(*words, "--output", "x.json")
     assert code == 2
     assert "needs --json" in err
+
+
+def test_a_run_schedule_says_which_option_it_needs(run: Terminal) -> None:
+    words = ("plan", "0.2.csv", "--steps", "900", "--run-schedule")
+    code, _, err = run(*words, '1e-3 * warmup(200) >> hold() >> decay("20%")')
+    assert code == 1
+    assert "hint:  add --run-steps N" in err
+    code, _, err = run(*words, '1e-3 * warmup("1 epochs")', "--run-steps", "10000")
+    assert code == 1
+    assert "hint:  write the schedule of a run in updates" in err
+
+
+def test_schedules_in_epochs(run: Terminal) -> None:
+    words = ("predict", "0.2.csv", "-s", 'a=1e-3 * warmup("1 epochs") >> cosine()')
+    code, _, err = run(*words, "--total-steps", "5000")
+    assert code == 1
+    assert "hint:  add --steps-per-epoch N" in err
+    code, out, _ = run(*words, "--epochs", "20", "--steps-per-epoch", "250", "--json")
+    assert code == 0
+    assert json.loads(out)["schedules"][0]["steps"] == 5000
+
+
+def test_a_schedule_without_a_length(run: Terminal) -> None:
+    code, _, err = run("predict", "0.2.csv", "-s", "1e-3 * hold()")
+    assert code == 1
+    assert "say steps=N, or --total-steps N" in err
+
+
+def test_plan_says_how_sure_it_is(run: Terminal) -> None:
+    words = ("plan", "constant.csv", "0.2.csv", "--steps", "30000")
+    code, out, err = run(*words)
+    assert code == 0
+    assert "90 % interval" in out
+    assert "note: optimum: 30000 updates are 3.0 times the longest run seen" in err
+    plain = json.loads(run(*words, "--json")[1])
+    assert plain["low"] < plain["loss"] < plain["high"]
+    assert plain["doubts"] == ["30000 updates are 3.0 times the longest run seen"]
+
+
+def test_cooldown_advice_doubts_a_far_end(run: Terminal) -> None:
+    words = ("cooldown-advice", "constant.csv", "0.2.csv", "--total-steps", "30000")
+    doubt = "30000 updates are 3.0 times the longest run seen"
+    code, out, err = run(*words, "--json")
+    assert code == 0
+    assert f"note: of 30000 updates: {doubt}" in err
+    assert doubt in json.loads(out)["notes"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "constant.csv", "-s", LONG),
+        ("plan", "constant.csv", "--steps", "900"),
+        ("cooldown-advice", "constant.csv"),
+    ],
+)
+def test_files_are_checked_before_the_fit(
+    run: Terminal, words: tuple[str, ...]
+) -> None:
+    code, out, err = run(*words, "--png", "none/x.png")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: 'none/x.png' cannot be written")

@@ -13,14 +13,11 @@ from stepsize.cli.fitting import (
     StepColumn,
     WeightDecay,
     bands,
+    doubt,
     fitted,
-    predicted,
     read_runs,
 )
 from stepsize.cli.inputs import AsJson, Output, Total
-
-_COOLED = 0.5
-"""Part of its peak below which a rate has come down; a convention."""
 
 
 def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
@@ -54,6 +51,9 @@ def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
     """
     if output is not None and not json:
         raise typer.BadParameter("needs --json", param_hint="--output")
+    from stepsize.cli import screens
+
+    screens.check_writable(output, png)
     curves = read_runs(
         [run, *(others or [])],
         step=step,
@@ -63,25 +63,31 @@ def cooldown_advice(  # noqa: PLR0917 - typer calls it by name
         run_steps=run_steps,
     )
     law = fitted(curves, weight_decay)
-    from stepsize.cli import screens
     from stepsize.planner.best import cooldown
+    from stepsize.planner.best.predicting import predicted
 
     rates = curves[0].rates[: int(curves[0].steps[-1])]
     notes = list(law.diagnosis)
     now, peak = float(rates[-1]), float(rates.max())
-    if now < _COOLED * peak:
+    if now < cooldown.SEEN * peak:
         notes.append(
             f"the rate is at {now:.3g}, {now / peak:.0%} of its peak: this run cools "
             "down already, and what is told here starts from there"
         )
         screens.say(f"note: {notes[-1]}")
     advice = cooldown.cooldown_advice(law, rates, total_steps=total_steps, shape=shape)
+    if advice.best_start is not None and total_steps is not None:
+        held, left = advice.best_start - advice.made, total_steps - advice.best_start
+        doubts = law.doubts(cooldown.continued(rates, held, left, shape))
+        doubt(f"of {total_steps} updates", doubts)
+        notes += doubts
     if png is not None:
-        drawn = []
-        for one in advice.starts:
-            whole = cooldown.continued(rates, 0, one.updates, shape)
-            name = f"over {one.updates} updates"
-            drawn.append((name, *predicted(law, whole, advice.made)))
+        drawn = {
+            f"over {one.updates} updates": predicted(
+                law, cooldown.continued(rates, 0, one.updates, shape), advice.made
+            )
+            for one in advice.starts
+        }
         screens.write_file(png, bands(drawn, curves))
     if json:
         plain = advice._asdict() | {"starts": [one._asdict() for one in advice.starts]}

@@ -1,21 +1,20 @@
 """What the commands of laws share: runs from files, the fit, bands as pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from stepsize.errors import FrameworkMissingError
+from stepsize.errors import FrameworkMissingError, UnitError, UnresolvedError
 
 if TYPE_CHECKING:
+    from stepsize.planner.best.predicting import PredictedCurve
     from stepsize.planner.fitting.curve import Curve
-    from stepsize.planner.fitting.fitted import FittedLaw, Prediction
-    from stepsize.planner.laws.law import Floats, Ints
+    from stepsize.planner.fitting.fitted import FittedLaw
+    from stepsize.schedules.schedule import ResolvedSchedule
 
 _T = TypeVar("_T")
-_POINTS = 60
-"""Points of a predicted curve."""
 
 Runs = Annotated[
     list[str],
@@ -59,18 +58,32 @@ def read_runs(
     Raises:
         FitError: One cannot be read.
     """
-    from stepsize.cli.inputs import horizon_of, read
     from stepsize.planner import records
 
     texts = _each(run_schedule, len(paths), "--run-schedule")
     lengths = _each(run_steps, len(paths), "--run-steps")
     schedules = [
-        None if text is None else read([text], horizon_of(length))[0].resolve()
+        None if text is None else _resolved(text, length)
         for text, length in zip(texts, lengths, strict=True)
     ]
     return records.read_runs(
         paths, schedules=schedules, step=step, loss=loss, rate=rate
     )
+
+
+def _resolved(text: str, length: int | None) -> "ResolvedSchedule":
+    """Return the schedule of a run; what it needs has options of its own."""
+    from stepsize.cli.inputs import horizon_of, read
+
+    try:
+        return read([text], horizon_of(length))[0].resolve()
+    except UnresolvedError as error:
+        message = str(error).partition(" hint: ")[0]
+        raise UnresolvedError(f"{message} hint: add --run-steps N") from error
+    except UnitError as error:
+        message = str(error).partition(" hint: ")[0]
+        hint = "write the schedule of a run in updates, or in percent with --run-steps"
+        raise UnitError(f"{message} hint: {hint}") from error
 
 
 def _each(given: Sequence[_T] | None, runs: int, option: str) -> Sequence[_T | None]:
@@ -94,13 +107,19 @@ def fitted(curves: "Sequence[Curve]", weight_decay: float | None) -> "FittedLaw"
     return law
 
 
-def bands(
-    curves: "Sequence[tuple[str, Ints, Prediction]]", seen: "Sequence[Curve]"
-) -> bytes:
+def doubt(name: str, doubts: Sequence[str]) -> None:
+    """Say on stderr what sets a schedule apart from the runs seen."""
+    from stepsize.cli.screens import say
+
+    for one in doubts:
+        say(f"note: {name}: {one}")
+
+
+def bands(curves: "Mapping[str, PredictedCurve]", seen: "Sequence[Curve]") -> bytes:
     """Return a PNG of predicted curves with their intervals, over what was recorded.
 
     Args:
-        curves: Name, steps, and the prediction there of each.
+        curves: The predictions, by name.
         seen: The runs that the law was fitted to.
 
     Raises:
@@ -117,10 +136,12 @@ def bands(
         raise FrameworkMissingError(message) from error
     figure = Figure(figsize=(9, 4.8), dpi=120, layout="constrained")
     axes = figure.subplots()
-    for index, (name, steps, (mean, low, high)) in enumerate(curves):
+    for index, (name, made) in enumerate(curves.items()):
         colour = COLOURS[index % len(COLOURS)]
-        axes.plot(steps, mean, color=colour, linewidth=2, label=name)
-        axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(made.steps, made.mean, color=colour, linewidth=2, label=name)
+        axes.fill_between(
+            made.steps, made.low, made.high, color=colour, alpha=0.2, linewidth=0
+        )
     for number, run in enumerate(seen):
         axes.plot(
             run.steps,
@@ -132,12 +153,9 @@ def bands(
             label=None if number else "recorded",
         )
     # not as high as a run begins, where all schedules are alike
-    tenth = [len(steps) // 10 for _, steps, _ in curves]
-    shown = [made for _, _, made in curves]
-    starts = [float(one.high[at]) for at, one in zip(tenth, shown, strict=True)]
-    lowest = min(
-        float(one.low[at:].min()) for at, one in zip(tenth, shown, strict=True)
-    )
+    tails = [(one, len(one.steps) // 10) for one in curves.values()]
+    starts = [float(one.high[at]) for one, at in tails]
+    lowest = min(float(one.low[at:].min()) for one, at in tails)
     top = max(*starts, *(float(run.losses[-1]) for run in seen))
     axes.set_ylim(lowest - 0.05 * (top - lowest), top + 0.05 * (top - lowest))
     axes.set_xlabel(UPDATE)
@@ -147,17 +165,3 @@ def bands(
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
-
-
-def predicted(
-    law: "FittedLaw", rates: "Floats", first: int
-) -> "tuple[Ints, Prediction]":
-    """Return some sixty steps of a run after its warmup, and its losses there."""
-    import numpy as np
-
-    from stepsize.planner.fitting.screening import warmup_end
-
-    last = len(rates)
-    begin = min(max(first, warmup_end(rates)), last - 1)
-    steps = np.unique(np.linspace(begin, last, _POINTS).astype(np.int64))
-    return steps, law.predict(rates, steps)

@@ -14,8 +14,8 @@ from stepsize.cli.fitting import (
     StepColumn,
     WeightDecay,
     bands,
+    doubt,
     fitted,
-    predicted,
     read_runs,
 )
 from stepsize.cli.inputs import AsJson, Output
@@ -54,6 +54,9 @@ def plan(  # noqa: PLR0917 - typer calls it by name
     """
     if output is not None and not json:
         raise typer.BadParameter("needs --json", param_hint="--output")
+    from stepsize.cli import screens
+
+    screens.check_writable(output, png)
     curves = read_runs(
         runs,
         step=step,
@@ -63,7 +66,7 @@ def plan(  # noqa: PLR0917 - typer calls it by name
         run_steps=run_steps,
     )
     law = fitted(curves, weight_decay)
-    from stepsize.cli import screens
+    from stepsize.planner.best.predicting import predict
 
     if warmup is None and law.shortest_warmup == 0:
         screens.say(
@@ -73,20 +76,20 @@ def plan(  # noqa: PLR0917 - typer calls it by name
     found = law.optimum(
         steps=steps, peak_lr=peak_lr, warmup=warmup, floor=floor, max_slope=max_slope
     )
+    made = predict(law, found.schedule, steps=steps)
+    doubt("optimum", made.doubts)
     if png is not None:
-        from stepsize.planner.best.ranking import rates_of
-
-        shown = {"optimum": found.schedule, found.simple.name: found.simple.schedule}
-        drawn = [
-            (name, *predicted(law, rates_of(one, name, steps=steps), law.first))
-            for name, one in shown.items()
-        ]
+        simple = predict(law, found.simple.schedule, steps=steps)
+        drawn = {"optimum": made, found.simple.name: simple}
         screens.write_file(png, bands(drawn, curves))
     if json:
         plain = {
             "schedule": str(found.schedule),
             "steps": found.steps,
             "loss": found.loss,
+            "low": float(made.low[-1]),
+            "high": float(made.high[-1]),
+            "doubts": made.doubts,
             "simple": str(found.simple.schedule),
             "cost_of_simplicity": found.cost_of_simplicity,
             "named": [
@@ -105,6 +108,7 @@ def plan(  # noqa: PLR0917 - typer calls it by name
     out.print(table)
     out.print(f"optimum: {found.schedule}")
     out.print(
+        f"         90 % interval {made.low[-1]:.4f} to {made.high[-1]:.4f}\n"
         f"simple:  {found.simple.schedule}\n"
         f"         predicted {found.cost_of_simplicity:.4f} above the optimum"
     )

@@ -14,11 +14,21 @@ from stepsize.cli.fitting import (
     StepColumn,
     WeightDecay,
     bands,
+    doubt,
     fitted,
-    predicted,
     read_runs,
 )
-from stepsize.cli.inputs import AsJson, Output, Total, horizon_of, read
+from stepsize.cli.inputs import (
+    AsJson,
+    Epochs,
+    Output,
+    SamplesPerStep,
+    StepsPerEpoch,
+    TokensPerStep,
+    Total,
+    horizon_of,
+    read,
+)
 
 
 def predict(  # noqa: PLR0917 - typer calls it by name
@@ -33,6 +43,10 @@ def predict(  # noqa: PLR0917 - typer calls it by name
         ),
     ],
     total_steps: Total = None,
+    epochs: Epochs = None,
+    steps_per_epoch: StepsPerEpoch = None,
+    tokens_per_step: TokensPerStep = None,
+    samples_per_step: SamplesPerStep = None,
     step: StepColumn = None,
     loss: LossColumn = None,
     rate: RateColumn = None,
@@ -49,7 +63,13 @@ def predict(  # noqa: PLR0917 - typer calls it by name
     """
     if output is not None and not json:
         raise typer.BadParameter("needs --json", param_hint="--output")
-    subjects = read(schedule, horizon_of(total_steps))
+    run = horizon_of(
+        total_steps, epochs, steps_per_epoch, tokens_per_step, samples_per_step
+    )
+    subjects = read(schedule, run)
+    from stepsize.cli import screens
+
+    screens.check_writable(output, png)
     resolved = {one.label: one.resolve() for one in subjects}
     curves = read_runs(
         runs,
@@ -60,19 +80,15 @@ def predict(  # noqa: PLR0917 - typer calls it by name
         run_steps=run_steps,
     )
     law = fitted(curves, weight_decay)
-    from stepsize.cli import screens
-    from stepsize.planner.best.ranking import rank, rates_of
+    from stepsize.planner.best.predicting import predict as curve_of
+    from stepsize.planner.best.ranking import rank
 
     ranked = rank(law, resolved, steps=total_steps)
-    drawn = []
-    doubts: dict[str, list[str]] = {}
-    for one in ranked:
-        rates = rates_of(resolved[one.name], one.name, steps=total_steps)
-        drawn.append((one.name, *predicted(law, rates, law.first)))
-        doubts[one.name] = list(law.doubts(rates))
-    for name, listed in doubts.items():
-        for doubt in listed:
-            screens.say(f"note: {name}: {doubt}")
+    drawn = {
+        one.name: curve_of(law, resolved[one.name], steps=total_steps) for one in ranked
+    }
+    for name, made in drawn.items():
+        doubt(name, made.doubts)
     if png is not None:
         screens.write_file(png, bands(drawn, curves))
     if json:
@@ -82,13 +98,15 @@ def predict(  # noqa: PLR0917 - typer calls it by name
                 {
                     **one._asdict(),
                     "schedule": str(resolved[one.name]),
-                    "doubts": doubts[one.name],
+                    "doubts": made.doubts,
                     "curve": {
-                        "steps": steps.tolist(),
-                        **{k: v.tolist() for k, v in made._asdict().items()},
+                        "steps": made.steps.tolist(),
+                        "mean": made.mean.tolist(),
+                        "low": made.low.tolist(),
+                        "high": made.high.tolist(),
                     },
                 }
-                for one, (_, steps, made) in zip(ranked, drawn, strict=True)
+                for one, made in zip(ranked, drawn.values(), strict=True)
             ],
         }
         screens.write_data(screens.to_json(plain), output)

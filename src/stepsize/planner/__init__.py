@@ -21,6 +21,7 @@ _NAMES = {
     "Prediction": "fitting.fitted",
     "Prior": "fitting.priors",
     "fit": "fitting.fit",
+    "predict": "best.predicting",
     "rank": "best.ranking",
     "recorded": "fitting.priors",
     "refine": "refinement",
@@ -32,6 +33,7 @@ __all__ = [  # noqa: PLE0604 - the table is the list
 ]
 
 if TYPE_CHECKING:
+    from stepsize.planner.best.predicting import predict as predict
     from stepsize.planner.best.ranking import rank as rank
     from stepsize.planner.fitting.curve import Curve as Curve
     from stepsize.planner.fitting.fit import fit as fit

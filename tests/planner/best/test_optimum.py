@@ -66,7 +66,17 @@ def test_floor_and_slope(law: FittedLaw) -> None:
     made = rates(schedule, 8000)[100:]
     assert made.min() >= 0.1e-3 * (1 - 1e-9)
     steepest = -np.diff(made).min() * len(made) / 1e-3
-    assert steepest <= 2.0 * 1.1  # knots stand at whole updates
+    assert steepest <= 2.0 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("slope", [0.3, 2.5, 19.5])
+def test_a_short_run_keeps_its_slope_at_whole_updates(slope: float) -> None:
+    found = optimum(
+        TRUTH, Constraints(steps=200, peak_lr=1e-3, warmup=10, max_slope=slope)
+    )
+    for one in (found.schedule, *(named.schedule for named in found.tried)):
+        made = rates(one, 200)[10:]
+        assert -np.diff(made).min() * len(made) / 1e-3 <= slope * (1 + 1e-9)
 
 
 def test_without_monotony_it_may_do_better(law: FittedLaw) -> None:
@@ -84,8 +94,8 @@ def test_the_peak_is_chosen_among_those_seen() -> None:
 
 def test_candidates_keep_the_constraints() -> None:
     part = np.linspace(0, 1, 500)
-    some = list(candidates(0.2, 3.0))
-    assert 10 < len(some) < len(list(candidates(0.0, None)))
+    some = list(candidates(0.2, 3.0, after=499))
+    assert 10 < len(some) < len(list(candidates(0.0, None, after=499)))
     for one in some:
         shares = one.shares(part)
         assert shares.min() >= 0.2 - 1e-12
@@ -94,7 +104,7 @@ def test_candidates_keep_the_constraints() -> None:
 
 def test_candidates_are_the_schedules_they_name() -> None:
     part = np.arange(1000) / 1000
-    for one in candidates(0.0, None):
+    for one in candidates(0.0, None, after=1000):
         made = rates(one.schedule(1000), 1000)
         assert made == pytest.approx(one.shares(part), abs=2e-2), one.name
 
@@ -103,8 +113,11 @@ def test_candidates_are_the_schedules_they_name() -> None:
     ("change", "match"),
     [
         ({"steps": 4}, r"optimize\.steps must be an int >= 16"),
-        ({"warmup": 100}, r"optimize\.warmup must be an int >= 0, well below 100"),
+        ({"warmup": 100}, r"optimize\.warmup must be an int in 0\.\.92 .*if none"),
         ({"peak_lr": 0.0}, r"optimize\.peak_lr must be a finite number > 0"),
+        ({"peak_lr": (1e-3,)}, r"optimize\.peak_lr must be .* two of them, rising"),
+        ({"peak_lr": (1e-3, 1e-4)}, r"optimize\.peak_lr must be .* rising"),
+        ({"monotone": "no"}, r"optimize\.monotone must be True or False"),
         ({"floor": 1.0}, r"optimize\.floor must be >= 0 and < 1"),
         ({"max_slope": 0.0}, r"optimize\.max_slope must be > 0"),
     ],

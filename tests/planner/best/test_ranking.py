@@ -6,7 +6,7 @@ from tests.planner.fit.curves import TRUTH, curve, rates
 
 import stepsize as ss
 from stepsize.errors import FitError
-from stepsize.planner import FittedLaw, fit, rank
+from stepsize.planner import FittedLaw, fit, predict, rank
 from stepsize.planner.best.cooldown import cooldown_advice
 
 RISE = 1e-3 * ss.warmup(200)
@@ -68,6 +68,60 @@ def test_what_cannot_be_ranked(law: FittedLaw) -> None:
         rank(law, {"x": ss.constant(0.1)})
 
 
+@pytest.mark.parametrize(
+    ("schedules", "steps", "match"),
+    [
+        (RISE >> ss.cosine(), 1000, r"be a mapping or a list of schedules"),
+        ({"x": ss.constant(0.0)}, 1000, r"schedule 'x'\.rates must be > 0 some"),
+    ],
+)
+def test_what_is_no_set_of_schedules(
+    law: FittedLaw, schedules: dict[str, ss.Schedule], steps: int, match: str
+) -> None:
+    with pytest.raises(FitError, match=match):
+        rank(law, schedules, steps=steps)
+
+
+def test_rank_needs_a_fitted_law(law: FittedLaw) -> None:
+    with pytest.raises(FitError, match=r"rank\.law must be a FittedLaw"):
+        rank(law.law, SCHEDULES, steps=1000)  # type: ignore[arg-type]  # on purpose
+
+
+def test_a_length_is_said_once(law: FittedLaw) -> None:
+    horizon = ss.Horizon(steps=3000)
+    with pytest.raises(FitError, match=r"as steps or as horizon, not both"):
+        rank(law, SCHEDULES, steps=2000, horizon=horizon)
+    with pytest.raises(FitError, match=r"as steps or as horizon, not both"):
+        predict(law, SCHEDULES["long"], steps=2000, horizon=horizon)
+
+
+def test_predict_is_the_curve_of_a_schedule(law: FittedLaw) -> None:
+    found = predict(law, SCHEDULES["medium"], steps=10_000)
+    assert found.steps[0] == law.first == 400
+    assert found.steps[-1] == 10_000
+    assert (np.diff(found.steps) > 0).all()
+    made = law.predict(rates("0.3"), found.steps)
+    for name in ("mean", "low", "high"):
+        assert getattr(found, name) == pytest.approx(getattr(made, name), rel=1e-3)
+    resolved = SCHEDULES["medium"].resolve(total_steps=10_000)
+    assert predict(law, resolved).mean.tolist() == found.mean.tolist()
+    horizon = ss.Horizon(epochs=10, steps_per_epoch=1000)
+    again = predict(law, SCHEDULES["medium"], horizon=horizon)
+    assert again.mean.tolist() == found.mean.tolist()
+    assert found.doubts == ()
+    longer = predict(law, SCHEDULES["medium"], steps=30_000)
+    assert longer.doubts == ("30000 updates are 3.0 times the longest run seen",)
+
+
+def test_predict_checks_its_input(law: FittedLaw) -> None:
+    with pytest.raises(FitError, match=r"predict\.law must be a FittedLaw"):
+        predict(law.law, ss.linear(), steps=9)  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(FitError, match=r"must be a Schedule"):
+        predict(law, [1e-3], steps=9)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(FitError, match=r"have a length.*--total-steps N"):
+        predict(law, ss.constant(1e-3))
+
+
 def test_cooldown_advice(law: FittedLaw) -> None:
     made = rates("constant")[:5000]
     advice = cooldown_advice(law, made, total_steps=10_000)
@@ -93,5 +147,6 @@ def test_advice_without_a_decay_says_so() -> None:
 def test_advice_checks_its_input(law: FittedLaw) -> None:
     with pytest.raises(FitError, match=r"not have ended at a rate of 0"):
         cooldown_advice(law, np.array([0.1, 0.0]))
-    with pytest.raises(FitError, match=r"be more than the updates made, 10000"):
-        cooldown_advice(law, rates("constant"), total_steps=9000)
+    for wrong in (9000, 10_001, 12_000.5, "20000"):
+        with pytest.raises(FitError, match=r"be an int >= 10002, two more than"):
+            cooldown_advice(law, rates("constant"), total_steps=wrong)  # type: ignore[arg-type]  # on purpose

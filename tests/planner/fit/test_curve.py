@@ -73,6 +73,9 @@ def test_first_part() -> None:
         ({"steps": [10, 20, 30, 400]}, r"run\.rates must reach the last step, 400"),
         ({"rates": [0.1, -0.1] * 50}, r"finite and >= 0 \(unit: lr\); at step 1"),
         ({"steps": [], "losses": []}, r"not empty"),
+        ({"steps": [10, 20, 30, 1e300]}, r"run\.steps must be ints >= 0.*1e\+300"),
+        ({"losses": [4.0, 3.0, 2.5, 10**400]}, r"be arrays of numbers"),
+        ({"batch": [32.0] * 39}, r"run\.batch must reach the last step, 40"),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, object], match: str) -> None:

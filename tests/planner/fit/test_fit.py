@@ -109,6 +109,12 @@ def test_another_kind_of_loss_widens_the_prior() -> None:
     assert any("unlike" in note for note in law.diagnosis)
 
 
+def test_intervals_end_at_a_loss_of_0(law: FittedLaw) -> None:
+    made = law.predict(rates("0.2"), [0])  # of which the law knows nothing
+    assert made.high[0] > 2 * made.mean[0]
+    assert made.low[0] == 0
+
+
 def test_rates_of_sgd_are_measured_in_their_own_unit() -> None:
     made = rates("0.2") * 200
     law = fit([Curve(made, STEPS, curve("0.2").losses)])
@@ -134,8 +140,26 @@ def test_to_dict_and_back(law: FittedLaw) -> None:
     assert again.diagnosis == law.diagnosis
     with pytest.raises(FitError, match=r"version 1"):
         FittedLaw.from_dict(law.to_dict() | {"version": 2})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parameters": {}},
+        {"covariance": [[1.0]]},
+        {"covariance": None},
+        {"peaks": []},
+        {"misfit": float("nan")},
+    ],
+)
+def test_what_to_dict_did_not_write(law: FittedLaw, change: dict[str, object]) -> None:
     with pytest.raises(FitError, match=r"what to_dict writes"):
-        FittedLaw.from_dict(law.to_dict() | {"parameters": {}})
+        FittedLaw.from_dict(law.to_dict() | change)
+
+
+def test_no_mapping_is_no_law() -> None:
+    with pytest.raises(FitError, match=r"be a mapping with law 'EffectiveRate'"):
+        FittedLaw.from_dict([1])  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_doubts_name_what_was_not_seen(law: FittedLaw) -> None:
@@ -144,7 +168,7 @@ def test_doubts_name_what_was_not_seen(law: FittedLaw) -> None:
     assert "3.0 times the longest run" in far[0]
     assert "a peak of 0.002 was not seen" in far[1]
     short = law.doubts(rates("0.2", steps=150))[0]
-    assert short == "150 updates end before the first that was fitted, 199"
+    assert short == "150 updates end before the first that was fitted, 400"
     again = rates("0.2")
     again[5000:6000] *= 0.5
     assert "rises again" in law.doubts(again)[0]
@@ -192,8 +216,23 @@ def test_what_is_no_fit(curves: list[Curve], match: str) -> None:
 
 
 def test_weight_decay_is_checked() -> None:
-    with pytest.raises(FitError, match=r"fit\.weight_decay must be >= 0"):
+    with pytest.raises(FitError, match=r"fit\.weight_decay must be a number >= 0"):
         fit([curve("0.2")], weight_decay=-0.1)
+    with pytest.raises(FitError, match=r"fit\.weight_decay must be a number"):
+        fit([curve("0.2")], weight_decay="0.1")  # type: ignore[arg-type]  # on purpose
+
+
+def test_the_prior_is_checked() -> None:
+    with pytest.raises(FitError, match=r"fit\.prior must be a Prior.*recorded\(\)"):
+        fit([curve("0.2")], prior="124M")  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_the_first_step_is_one_that_was_fitted() -> None:
+    whole = curve("0.2")  # read from 400 on, its warmup of 200 before
+    assert fit([whole]).first == 400
+    late = whole.steps >= 8000
+    probe = Curve(whole.rates, whole.steps[late], whole.losses[late])
+    assert fit([curve("constant"), probe]).first == 400
 
 
 def test_a_rewarmed_run_is_refused() -> None:

@@ -33,6 +33,17 @@ def warmup_stable_decay(steps: int = 4000) -> Floats:
     return 1e-3 * np.minimum(np.minimum(1, (t + 1) / 200), (steps - t) / (steps / 4))
 
 
+def test_one_column_is_what_it_is_beside_another() -> None:
+    force, keep = np.random.default_rng(0).random((2, 40, 2))
+    both = effective_pass.linear(force, keep, np.ones(2))
+    for shape in ((40,), (40, 1)):
+        one = effective_pass.linear(
+            force[:, 0].reshape(shape), keep[:, 0].reshape(shape), np.ones(shape[1:])
+        )
+        assert one.shape == shape
+        assert one.ravel().tolist() == both[:, 0].tolist()
+
+
 def naive(rates: Floats, step: int) -> float:
     """Return the loss by the formula of the docstring, update by update."""
     u = effective_pass.NODES

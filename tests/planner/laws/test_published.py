@@ -206,6 +206,8 @@ def test_bound_is_its_formula() -> None:
     law = ConvexBound(distance=d, gradient_norm=g)
     assert law.loss(h, [3])[0] == pytest.approx(expected, rel=1e-13)
     assert law.at_end(np.append(h, 0.0)) == pytest.approx(expected, rel=1e-13)
+    with pytest.raises(FitError, match=r"ConvexBound\.rates must be > 0 somewhere"):
+        law.loss([0.0, 0.1], [0, 1])
 
 
 @pytest.mark.parametrize(
@@ -224,11 +226,12 @@ def test_bound_is_its_formula() -> None:
             noise_power=0.7,
             time_power=0.7,
         ),
+        ConvexBound(distance=0.7, gradient_norm=1.3),
     ],
     ids=lambda law: type(law).__name__,
 )
 def test_closed_form_derivatives(
-    law: MultiPower | Momentum | FunctionalScaling | AnnealedTime,
+    law: MultiPower | Momentum | FunctionalScaling | AnnealedTime | ConvexBound,
 ) -> None:
     from dataclasses import replace
 
@@ -238,6 +241,8 @@ def test_closed_form_derivatives(
     names = ["floor", "a", "alpha", "b", "c", "beta", "gamma"]
     if isinstance(law, Momentum):
         names = ["floor", "a", "alpha", "c"]
+    if isinstance(law, ConvexBound):
+        names = ["distance", "gradient_norm"]
     for column, name in zip(slopes.T, names, strict=False):
         value = getattr(law, name)
         change = 1e-5 * value

@@ -221,6 +221,20 @@ def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
         read_run(write(tmp_path, "run.csv", text))
 
 
+@pytest.mark.parametrize("said", ["Infinity", "NaN", 10**400, "broken"])
+def test_a_loss_that_is_not_finite_in_json_is_said(tmp_path: Path, said: Any) -> None:
+    listed = rows()
+    listed[2]["loss"] = said
+    with pytest.raises(FitError, match=r"finite and > 0; at step 300"):
+        read_run(write(tmp_path, "run.json", json.dumps(listed)))
+
+
+def test_numbers_as_text_in_json_are_numbers(tmp_path: Path) -> None:
+    listed = [{name: str(value) for name, value in row.items()} for row in rows()]
+    curve = read_run(write(tmp_path, "run.json", json.dumps(listed)))
+    assert curve.losses.tolist() == LOSSES
+
+
 LONG = "step,loss,lr\n" + "".join(f"{step},3,1\n" for step in range(9))
 
 
@@ -238,8 +252,13 @@ LONG = "step,loss,lr\n" + "".join(f"{step},3,1\n" for step in range(9))
         ("a.csv", "step,loss,lr\n0,3,0.1\n", r"a\.csv\.steps must reach 1"),
         ("a.csv", "step,loss,lr\n0,3,1\n2x0,3,1\n", r"row 2 of those .* is not"),
         ("a.csv", LONG.replace("4,3,", "4,abc,"), r"losses must .*at step 4 it is not"),
-        ("a.csv", LONG.replace("4,3,1", "4,3,abc"), r"rates must be finite; got nan"),
+        ("a.csv", LONG.replace("4,3,1", "4,3,abc"), r"rates must .*at step 4 it is"),
+        ("a.csv", LONG + f"9,3,{'1' * 200_000}\n", r"is no CSV: field larger"),
+        ("a.csv", LONG + "2000000000,3,1\n", r"at most 100,000,000 .*in tokens"),
+        ("a.csv", LONG.replace("lr", "eta"), r"no column of them.*with --rate"),
         ("a.json", "{", r"is no JSON"),
+        ("a.json", "[" + "1" * 5000 + "]", r"is no JSON"),
+        ("a.jsonl", '{"step": 1, "loss": 3}\n{"st', r"line 2 of .* is no JSON"),
         ("a.json", "3", r"a list of rows"),
         ("a.json", '{"a": [1], "b": [1, 2]}', r"a list of rows"),
     ],
@@ -294,6 +313,19 @@ def test_a_ledger_gives_losses_and_the_exact_rates_of_all_updates(
         assert curve.rates.tolist() == used[: len(curve.rates)]
     with pytest.raises(FitError, match="'mood'"):
         read_run(folder, loss="mood")
+
+
+def test_a_validation_beside_the_scheduler_s_own_record_is_kept(
+    tmp_path: Path,
+) -> None:
+    with Ledger(tmp_path) as ledger:
+        for update in range(0, 50, 10):
+            ledger.metric(update, val_loss=3.0 - update / 100)
+            ledger.metric(update, rates={"lr": [0.1]}, loss=2.0)
+        ledger.metric(40, val_loss=2.5)  # made again after a resume
+    curve = read_run(tmp_path, loss="val_loss", rate="lr")
+    assert curve.losses == pytest.approx([3.0, 2.9, 2.8, 2.7, 2.5])
+    assert set(curve.rates) == {0.1}
 
 
 def test_a_ledger_without_measurements_is_refused(tmp_path: Path) -> None:

@@ -45,28 +45,35 @@ class Candidate(NamedTuple):
         shares: Floats = self.end + (1 - self.end) * falls[self.shape]
         return shares
 
-    def steepest(self) -> float:
-        """Return the steepest fall, in peaks per run after the warmup."""
+    def steepest(self, after: int) -> float:
+        """Return the steepest fall, in peaks per run of `after` updates."""
         if not self.length:
             return 0.0
         steep = {"linear": 1.0, "1-sqrt": np.inf, "cosine": np.pi / 2, "1-square": 2.0}
-        return (1 - self.end) * steep[self.shape] / self.length
+        return (1 - self.end) * steep[self.shape] * after / self.updates(after)
+
+    def updates(self, after: int) -> int:
+        """Return the length of the decay, of `after` updates."""
+        return max(1, round(self.length * after))
 
     def schedule(self, after: int) -> Schedule:
         """Return what follows the warmup, `after` updates."""
         if not self.length:
             return hold()
-        length = max(1, round(self.length * after))
+        length = self.updates(after)
         fall = decay(length, to=self.end, shape=self.shape)
         return fall if length >= after else hold() >> fall
 
 
-def candidates(floor: float, max_slope: float | None) -> Iterator[Candidate]:
+def candidates(
+    floor: float, max_slope: float | None, *, after: int
+) -> Iterator[Candidate]:
     """Return those that keep the constraints: about a hundred, fifty at least.
 
     Args:
         floor: Lowest share of the peak.
         max_slope: Steepest fall, in peaks per run; None for no limit.
+        after: Updates after the warmup.
     """
     yield Candidate("constant", 0.0, "linear", 1.0)
     ends = sorted({max(floor, end) for end in _ENDS} | ({floor} if floor else set()))
@@ -75,5 +82,5 @@ def candidates(floor: float, max_slope: float | None) -> Iterator[Candidate]:
             for end in ends:
                 name = f"{shape} over {length:.0%} to {end:.0%}"
                 one = Candidate(name, length, shape, end)
-                if max_slope is None or one.steepest() <= max_slope:
+                if max_slope is None or one.steepest(after) <= max_slope:
                     yield one

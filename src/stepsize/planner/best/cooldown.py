@@ -9,6 +9,7 @@ import numpy as np
 from stepsize.errors import FitError, describe
 from stepsize.planner.fitting.fitted import FittedLaw
 from stepsize.planner.laws.law import Floats, check_rates
+from stepsize.schedules.durations import whole
 from stepsize.schedules.phases import decay
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
@@ -66,7 +67,7 @@ def cooldown_advice(
     Args:
         law: Fitted on this run so far, and on others of the same model.
         rates: Rate of every update made so far, shape (T,). Unit: lr; the last > 0.
-        total_steps: End of the run, more than T; None: open.
+        total_steps: End of the run; int >= T + 2; None: open.
         shape: Of the cooldown, to 0: as in `stepsize.decay`.
 
     Raises:
@@ -88,10 +89,11 @@ def cooldown_advice(
         starts.append(Start(updates, mean, low, high, worth))
     best: tuple[int, float] | None = None
     if total_steps is not None:
-        if total_steps <= now + 1:
-            rule = f"be more than the updates made, {now}"
+        planned = whole(total_steps)
+        if planned is None or planned < now + 2:  # a cooldown's first and last update
+            rule = f"be an int >= {now + 2}, two more than the updates made"
             raise FitError(describe("cooldown_advice.total_steps", rule, total_steps))
-        left = total_steps - now
+        left = planned - now
         for held in np.unique(np.linspace(0, left - 2, 40).astype(int)):
             curve = continued(made, int(held), left - int(held), shape)
             loss = float(law.loss(curve, [len(curve)])[0])

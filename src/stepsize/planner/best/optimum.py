@@ -63,12 +63,17 @@ class Constraints:
             rule = f"be an int >= {_SHORTEST} (unit: updates)"
             raise FitError(describe("optimize.steps", rule, self.steps))
         if warmup is None or not 0 <= warmup <= steps - _SHORTEST // 2:
-            rule = f"be an int >= 0, well below {steps} (unit: updates)"
-            raise FitError(describe("optimize.warmup", rule, self.warmup))
+            rule = f"be an int in 0..{steps - _SHORTEST // 2} (unit: updates)"
+            hint = "if none is given, it is the shortest seen: give a shorter one"
+            raise FitError(describe("optimize.warmup", rule, self.warmup, hint=hint))
         pair = self.peak_lr if isinstance(self.peak_lr, tuple) else (self.peak_lr,) * 2
-        if not all(_finite(one) and one > 0 for one in pair) or pair[0] > pair[1]:
-            rule = "be a finite number > 0 (unit: lr)"
+        sound = len(pair) == 2 and all(_finite(one) and one > 0 for one in pair)  # noqa: PLR2004 - lowest, highest
+        if not sound or pair[0] > pair[1]:
+            rule = "be a finite number > 0, or two of them, rising (unit: lr)"
             raise FitError(describe("optimize.peak_lr", rule, self.peak_lr))
+        if not isinstance(self.monotone, bool):
+            rule = "be True or False"
+            raise FitError(describe("optimize.monotone", rule, self.monotone))
         if not _finite(self.floor) or not 0 <= self.floor < 1:
             rule = "be >= 0 and < 1 (unit: share of the peak)"
             raise FitError(describe("optimize.floor", rule, self.floor))
@@ -125,7 +130,9 @@ def optimum(law: EffectiveRate, constraints: Constraints) -> Optimum:
     steps, warmup = constraints.steps, constraints.warmup
     cut = grid(steps, warmup)
     part = cut.part(warmup)
-    named = list(candidates(constraints.floor, constraints.max_slope))
+    named = list(
+        candidates(constraints.floor, constraints.max_slope, after=steps - warmup)
+    )
     peak, order = _best_peak(law, constraints, cut, part, named)
     run = _Run(law, cut, warmup, peak)
     tried = [
@@ -150,7 +157,7 @@ def optimum(law: EffectiveRate, constraints: Constraints) -> Optimum:
         )
         if constraints.max_slope is None:  # which rounding would exceed
             shares = np.maximum(shares.round(_DIGITS), constraints.floor)
-        fall = _knots(places, shares, steps - warmup)
+        fall = _knots(places, shares, steps - warmup, constraints.max_slope)
         found = _exact(law, "knots", _with_warmup(peak, warmup, fall), steps)
         if found.loss < best.loss:
             best = found
@@ -218,11 +225,16 @@ def _with_warmup(peak: float, warmup: int, rest: Schedule) -> Schedule:
     return peak * (rise(warmup) >> rest) if warmup else peak * rest
 
 
-def _knots(places: Floats, shares: Floats, length: int) -> Schedule:
-    """Return the knots that matter, at whole updates."""
+def _knots(
+    places: Floats, shares: Floats, length: int, max_slope: float | None
+) -> Schedule:
+    """Return the knots that matter, at whole updates, and no steeper for it."""
     steps = np.round(places * length).astype(np.int64)
     steps, first = np.unique(steps, return_index=True)
     values = shares[first]
+    if max_slope is not None:
+        for at, most in enumerate(np.diff(steps) * max_slope / length, 1):
+            values[at] = max(values[at], values[at - 1] - most)
     kept = _needed(steps.astype(np.float64), values)
     return knots([(int(steps[at]), float(values[at])) for at in kept])
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stepsize.errors import FitError, describe
-from stepsize.planner.fitting.fitted import PEAK_NOISE, QUANTILE, FittedLaw
+from stepsize.planner.fitting.fitted import PEAK_NOISE, QUANTILE, FittedLaw, interval
+from stepsize.planner.laws.law import Floats, check_rates
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.schedule import ResolvedSchedule, Schedule
 
@@ -60,13 +61,17 @@ def rank(
         One entry for each schedule.
 
     Raises:
-        FitError: There is no schedule, or its length is not known.
+        FitError: `law` is none, there is no schedule, or its length is not known.
     """
-    named = (
-        dict(schedules)
-        if isinstance(schedules, Mapping)
-        else {str(one): one for one in schedules}
-    )
+    if not isinstance(law, FittedLaw):
+        raise FitError(describe("rank.law", "be a FittedLaw", law))
+    if isinstance(schedules, Mapping):
+        named = dict(schedules)
+    elif isinstance(schedules, Sequence):
+        named = {str(one): one for one in schedules}
+    else:
+        rule = "be a mapping or a list of schedules"
+        raise FitError(describe("rank.schedules", rule, schedules))
     if not named:
         raise FitError(describe("rank.schedules", "be at least one", schedules))
     rows, lengths, apart = [], [], []
@@ -80,7 +85,7 @@ def rank(
     shared = PEAK_NOISE * np.array(apart) * means  # alike at one peak
     joint = joint + np.outer(shared, shared)
     own = law.run_noise * means
-    half = QUANTILE * np.sqrt(np.diag(joint) + own**2)
+    spans = interval(means, QUANTILE * np.sqrt(np.diag(joint) + own**2))
     draws = np.random.default_rng(_SEED).multivariate_normal(
         means, joint, size=_DRAWS, method="eigh", check_valid="ignore"
     )
@@ -92,8 +97,8 @@ def rank(
             name,
             lengths[at],
             float(means[at]),
-            float(means[at] - half[at]),
-            float(means[at] + half[at]),
+            float(spans.low[at]),
+            float(spans.high[at]),
             float(wins[at]),
         )
         for at, name in enumerate(named)
@@ -107,12 +112,16 @@ def rates_of(
     *,
     steps: int | None = None,
     horizon: Horizon | None = None,
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+) -> Floats:
     """Return the rate of every update of a schedule.
 
     Raises:
-        FitError: It is no schedule, or its length is not known.
+        FitError: It is no schedule, its length is not known or said twice, or all its
+            rates are 0.
     """
+    if steps is not None and horizon is not None:
+        rule = "be given as steps or as horizon, not both"
+        raise FitError(describe(f"length of schedule {name!r}", rule, (steps, horizon)))
     if isinstance(schedule, Schedule):
         schedule = (
             schedule.resolve(total_steps=steps)
@@ -125,9 +134,6 @@ def rates_of(
     if length is None and horizon is not None:
         length = horizon.total_steps
     if length is None:
-        hint = "say steps=N"
+        hint = "say steps=N, or --total-steps N"
         raise FitError(describe(f"schedule {name!r}", "have a length", None, hint=hint))
-    rates: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = np.asarray(
-        schedule.block(0, length), dtype=np.float64
-    )
-    return rates
+    return check_rates(schedule.block(0, length), f"schedule {name!r}")

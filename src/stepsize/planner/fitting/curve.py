@@ -14,6 +14,8 @@ Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 _APART = 0.005
 """Relative difference of two losses at one step that no repetition explains."""
 _MIXED = 0.5
+_MOST = 2**53
+"""Steps beyond are no exact floats."""
 
 
 @final
@@ -33,8 +35,8 @@ class Curve:
         losses: The loss there, float array, shape (n,); finite, > 0. One kind: all of
             validation, or all of training.
         name: What messages call the run.
-        batch: Samples or tokens of every update, shape (T,), where they are known; a
-            law holds for one batch.
+        batch: Samples or tokens of every update up to the last step at least, shape
+            (T,), where they are known; a law holds for one batch.
         repairs: What was repaired, a sentence each; what is given comes first.
 
     Raises:
@@ -100,16 +102,18 @@ def _points(steps: Any, losses: Any, owner: str) -> tuple[Ints, Floats]:
     try:
         where = np.asarray(steps, dtype=np.float64)
         what = np.asarray(losses, dtype=np.float64).copy()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         rule = "be arrays of numbers"
-        raise FitError(describe(f"{owner}.steps and losses", rule, steps)) from error
+        raise FitError(
+            describe(f"{owner}.steps and losses", rule, (steps, losses))
+        ) from error
     if where.ndim != 1 or where.shape != what.shape or not where.size:
         rule = "be one-dimensional, equally long and not empty"
         shapes = (where.shape, what.shape)
         raise FitError(describe(f"{owner}.steps and losses", rule, shapes))
-    unsound = ~(np.isfinite(where) & (where == np.floor(where)) & (where >= 0))
+    unsound = ~((where == np.floor(where)) & (where >= 0) & (where <= _MOST))
     if unsound.any():
-        rule = "be ints >= 0 (unit: updates)"
+        rule = "be ints >= 0, at most 2**53 (unit: updates)"
         got = float(where[np.argmax(unsound)])
         raise FitError(describe(f"{owner}.steps", rule, got))
     unsound = ~(np.isfinite(what) & (what > 0))
@@ -136,11 +140,15 @@ def _check_kinds(steps: Ints, losses: Floats, last: Bools, owner: str) -> None:
 
 
 def _check_batch(batch: Any, last: int, owner: str) -> None:
-    sizes = check_rates(batch, f"{owner}.batch")[: max(last, 1)]
+    sizes = check_rates(batch, f"{owner}.batch")
+    if len(sizes) < last:
+        rule = f"reach the last step, {last} (unit: updates)"
+        raise FitError(describe(f"{owner}.batch", rule, len(sizes)))
+    sizes = sizes[: max(last, 1)]
     changed = np.flatnonzero(np.diff(sizes))
     if len(changed):
         at = int(changed[0]) + 1
         rule = f"stay the same; at update {at} it changes"
-        hint = f"a law holds for one batch: give the part before, curve.first({at})"
+        hint = f"a law holds for one batch: give the points up to step {at} alone"
         got = (float(sizes[at - 1]), float(sizes[at]))
         raise FitError(describe(f"{owner}.batch", rule, got, hint=hint))

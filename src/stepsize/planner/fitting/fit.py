@@ -16,6 +16,8 @@ from stepsize.planner.laws.effective import EffectiveRate
 
 _ADAMS = (1e-6, 1e-2)
 """Peak rates of Adam's kind. Others are measured in units of their own peak."""
+_LATE = 0.25
+"""Share of a run behind which its first point lies only if it branched off another."""
 
 
 def fit(
@@ -60,10 +62,15 @@ def fit(
     peaks = [float(curve.rates.max()) for curve in curves]
     adam = _ADAMS[0] <= min(peaks) and max(peaks) <= _ADAMS[1]
     believed = priors.recorded(*priors.MEASURED) if prior is None else prior
+    if not isinstance(believed, Prior):
+        hint = "recorded() gives one"
+        raise FitError(describe("fit.prior", "be a Prior", prior, hint=hint))
     if weight_decay is None and adam:
         weight_decay = priors.DECAY
-    elif weight_decay is not None and not 0 <= weight_decay < 1:
-        rule = "be >= 0 and < 1"
+    elif weight_decay is not None and not (
+        isinstance(weight_decay, (int, float)) and 0 <= weight_decay < 1
+    ):
+        rule = "be a number >= 0 and < 1"
         raise FitError(describe("fit.weight_decay", rule, weight_decay))
     unit = priors.UNIT if adam else max(peaks)
     if not adam and weight_decay is not None:
@@ -100,8 +107,9 @@ def fit(
 
 def _first(curve: Curve, used: Screened) -> int:
     """Return from where on a run was used: of a branched one, where its peak began."""
-    whole = int(curve.steps[0]) <= warmup_end(curve.rates)
-    return int(used.steps[0]) if whole else warmup_end(curve.rates)
+    end = warmup_end(curve.rates)
+    branched = curve.steps[0] > max(end, _LATE * curve.steps[-1])
+    return end if branched else int(used.steps[0])
 
 
 def _checked(curves: Sequence[Curve]) -> list[Curve]:

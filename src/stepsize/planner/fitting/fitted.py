@@ -47,6 +47,12 @@ class Prediction(NamedTuple):
     high: Floats
 
 
+def interval(mean: Floats, half: Floats) -> Prediction:
+    """Return losses with an interval of this half width; none reaches below 0."""
+    low = np.maximum(mean - half, np.minimum(mean, 0.0))
+    return Prediction(mean, low, mean + half)
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FittedLaw:
@@ -105,7 +111,7 @@ class FittedLaw:
         loss, slopes = self.law.jacobian(rates, steps)
         own = np.hypot(self.run_noise, PEAK_NOISE * self.apart(rates))
         half = QUANTILE * np.sqrt(self._variance(slopes) + (own * loss) ** 2)
-        return Prediction(loss, loss - half, loss + half)
+        return interval(loss, half)
 
     def doubts(self, rates: Any) -> tuple[str, ...]:
         """Return what sets a schedule apart from the runs seen, a sentence each."""
@@ -248,7 +254,9 @@ class FittedLaw:
             FitError: It is no such mapping, or of another version.
         """
         head = {"law": "EffectiveRate", "version": VERSION}
-        if any(plain.get(key) != value for key, value in head.items()):
+        if not isinstance(plain, Mapping) or any(
+            plain.get(key) != value for key, value in head.items()
+        ):
             rule = f"be a mapping with law 'EffectiveRate' and version {VERSION}"
             raise FitError(describe("FittedLaw.from_dict", rule, plain))
         try:
@@ -259,12 +267,21 @@ class FittedLaw:
                 reference=plain["reference"],
                 scale=plain["scale"],
             )
+            covariance = np.array(plain["covariance"], dtype=np.float64)
+            peaks = tuple(float(one) for one in plain["peaks"])
+            numbers = (*peaks, float(plain["misfit"]), float(plain["run_noise"]))
+            if covariance.shape != (len(SLOTS), len(SLOTS)) or not peaks:
+                message = f"covariance of shape {covariance.shape}, {len(peaks)} peaks"
+                raise ValueError(message)
+            if not (np.isfinite(covariance).all() and np.isfinite(numbers).all()):
+                message = "a number is not finite"
+                raise ValueError(message)
             return cls(
                 law=law,
-                covariance=np.array(plain["covariance"], dtype=np.float64),
+                covariance=covariance,
                 misfit=float(plain["misfit"]),
                 run_noise=float(plain["run_noise"]),
-                peaks=tuple(float(one) for one in plain["peaks"]),
+                peaks=peaks,
                 horizon=int(plain["horizon"]),
                 warmup=int(plain["warmup"]),
                 shortest_warmup=int(plain["shortest_warmup"]),

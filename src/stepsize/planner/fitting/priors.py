@@ -217,7 +217,7 @@ def recorded(*names: str) -> Prior:
     Raises:
         FitError: A name is unknown, or none is given.
     """
-    unknown = [name for name in names if name not in MEASURED]
+    unknown = [name for name in names if name not in tuple(MEASURED)]
     if unknown or not names:
         rule = f"name some of {', '.join(MEASURED)}"
         raise FitError(describe("recorded.names", rule, names))

@@ -70,11 +70,20 @@ class ConvexBound:
 
     def loss(self, rates: Any, steps: Any) -> Floats:
         """Return the bound of the run that ends at each of `steps`: see `Law.loss`."""
+        return self.jacobian(rates, steps)[0]
+
+    def jacobian(self, rates: Any, steps: Any) -> tuple[Floats, Floats]:
+        """Return the bounds, and the derivatives by distance and gradient_norm.
+
+        Returns:
+            Shapes (n,) and (n, 2).
+        """
         array = check_rates(rates, "ConvexBound")
         wanted = check_steps(steps, len(array), "ConvexBound")
         ends, back = np.unique(wanted, return_inverse=True)
-        found: Floats = np.array([self.at_end(array[: end + 1]) for end in ends])[back]
-        return found
+        runs = [check_rates(array[: end + 1], "ConvexBound") for end in ends]
+        parts = np.array([self._parts(run, None) for run in runs])[back]
+        return parts.sum(axis=1), 2 * parts / [self.distance, self.gradient_norm]
 
     def at_end(self, rates: Any) -> float:
         """Return the bound after the last of `rates`."""

@@ -139,8 +139,7 @@ class EffectiveRate:
             Shapes (n,) and (n, 12); unit, reference and scale are constants.
         """
         loss, slopes = self._evaluate(rates, steps, derive=True)
-        assert_slopes = slopes if slopes is not None else np.empty((len(loss), 0))
-        return loss, assert_slopes
+        return loss, np.empty((len(loss), 0)) if slopes is None else slopes
 
     def _evaluate(
         self, rates: Any, steps: Any, *, derive: bool

@@ -211,10 +211,17 @@ def adjoint(
 def linear(force: Floats, keep: Floats, start: Floats) -> Floats:
     """Return x with x[j] = keep[j] * x[j - 1] + force[j], and x[-1] = start."""
     out = np.empty(np.broadcast_shapes(force.shape, keep.shape))
-    last = start
-    for j in range(len(force)):
-        row = out[j, ...]
-        np.multiply(keep[j], last, out=row)
-        np.add(row, force[j], out=row)
-        last = row
+    if out.size == len(out):  # one number a row: Python's own are faster
+        last, made = start.item(), []
+        for pull, kept in zip(
+            force.ravel().tolist(), keep.ravel().tolist(), strict=True
+        ):
+            last = kept * last + pull
+            made.append(last)
+        return np.array(made).reshape(out.shape)
+    row = start
+    for below, pull, kept in zip(out, force, keep, strict=True):
+        np.multiply(kept, row, out=below)
+        np.add(below, pull, out=below)
+        row = below
     return out

@@ -44,8 +44,10 @@ def table_of(path: Path) -> dict[str, Column]:
 
 
 def _of_csv(text: str, path: Path) -> dict[str, Column]:
-    rows = list(csv.reader(text.splitlines()))
-    rows = [row for row in rows if row]
+    try:
+        rows = [row for row in csv.reader(text.splitlines()) if row]
+    except csv.Error as error:
+        raise FitError(f"{str(path)!r} is no CSV: {error}") from error
     if len(rows) < 2:  # noqa: PLR2004 - a header and a row
         rule = "be CSV with a header and at least one row"
         raise FitError(describe(str(path), rule, f"{len(rows)} rows"))
@@ -98,13 +100,14 @@ def _number(text: str) -> float | None:
 
 
 def _of_json(text: str, path: Path) -> dict[str, Column]:
-    try:
-        if path.suffix.lower() == ".json":
-            plain = json.loads(text)
-        else:
-            plain = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise FitError(f"{str(path)!r} is no JSON: {error}") from error
+    if path.suffix.lower() == ".json":
+        plain = _loaded(text, repr(str(path)))
+    else:
+        plain = [
+            _loaded(line, f"line {number} of {str(path)!r}")
+            for number, line in enumerate(text.splitlines(), 1)
+            if line.strip()
+        ]
     if isinstance(plain, Mapping):
         lists = {k: v for k, v in plain.items() if isinstance(v, list)}
         lengths = {len(v) for v in lists.values()}
@@ -116,6 +119,13 @@ def _of_json(text: str, path: Path) -> dict[str, Column]:
         rule = "be a list of rows, or a mapping of columns of one length"
         raise FitError(describe(str(path), rule, type(plain).__name__))
     return _columns(plain)
+
+
+def _loaded(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number of 5000 digits
+        raise FitError(f"{what} is no JSON: {error}") from error
 
 
 def _rows(value: Any) -> bool:
@@ -139,10 +149,14 @@ def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, Column]:
 
 
 def _plain(value: Any) -> float | None:
+    if isinstance(value, str):  # as exports have NaN, Infinity, and at times numbers
+        return _number(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        # NaN as text, as JSON exports have it, is a number that is not finite
-        return math.nan if value in ("NaN", "nan") else None
-    return float(value)
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _of_events(path: Path) -> dict[str, Column]:

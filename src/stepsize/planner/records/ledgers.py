@@ -25,29 +25,32 @@ def is_ledger(place: str | os.PathLike[str]) -> bool:
 def recorded(place: str | os.PathLike[str]) -> tuple[dict[str, Column], History]:
     """Return what was measured, a row for each update, and the run's history.
 
-    What a resume made again replaces what was there before.
+    What a resume made again replaces what was there before; what several records say of
+    one update, as the scheduler's of its rate and a loop's of a validation, is joined.
 
     Raises:
         FitError: It cannot be read, or has no measurement.
     """
-    rows: dict[int, Metric] = {}
+    values: dict[int, dict[str, float]] = {}
+    rates: dict[int, float | None] = {}
     try:
         entries = list(existing(place).read())
     except StepsizeError as error:
         raise FitError(f"{os.fspath(place)!r} cannot be read: {error}") from error
     for entry in entries:
-        if isinstance(entry.record, Metric):
-            rows[entry.record.update] = entry.record
-    if not rows:
+        if isinstance(one := entry.record, Metric):
+            read = {name: float(value) for name, value in one.values.items()}
+            values.setdefault(one.update, {}).update(read)
+            if one.rates.get("lr"):
+                rates[one.update] = one.rates["lr"][0]
+    if not values:
         rule = "have measurements in it: rates and losses of updates"
         raise FitError(describe(os.fspath(place), rule, "none"))
-    listed = [rows[update] for update in sorted(rows)]
-    names = dict.fromkeys(name for one in listed for name in one.values)
-    table: dict[str, Column] = {"update": [float(one.update) for one in listed]}
-    table["lr"] = [next(iter(one.rates.get("lr", ())), None) for one in listed]
-    for name in names:
-        values = (one.values.get(name) for one in listed)
-        table[name] = [None if value is None else float(value) for value in values]
+    updates = sorted(values)
+    table: dict[str, Column] = {"update": [float(update) for update in updates]}
+    table["lr"] = [rates.get(update) for update in updates]
+    for name in dict.fromkeys(name for update in updates for name in values[update]):
+        table[name] = [values[update].get(name) for update in updates]
     return table, History(entries)
 
 

@@ -21,7 +21,12 @@ _SPARSE = 0.25
 """Longest gap between logged rates, as a share of the run, that is bridged."""
 _SAID = 0.01
 """Longest part of a run without rates, at its begin, that is filled in silently."""
-_HINT = "say with which schedule it was made: --run-schedule EXPR"
+_HINT = (
+    "name its column with --rate, or say with which schedule it was made: "
+    "--run-schedule EXPR"
+)
+_LONGEST = 10**8
+"""Most updates of a run: its rates are held one by one."""
 
 
 def read_run(
@@ -140,6 +145,10 @@ def _read(
     if steps.max() < 1:
         rule = "reach 1 at least (unit: updates)"
         raise FitError(describe(f"{name}.steps", rule, found.steps[-1]))
+    if steps.max() > _LONGEST:
+        rule = f"be at most {_LONGEST:,} (unit: updates)"
+        hint = "steps in tokens or samples must be divided by those of an update"
+        raise FitError(describe(f"{name}.steps", rule, float(steps.max()), hint=hint))
     last = int(steps.max())
     rates: Floats | None = None
     if schedule is not None:
@@ -209,10 +218,11 @@ def _logged(read: _Read) -> tuple[Floats, Floats]:
         raise FitError(describe(f"{owner}.rates", rule, "none", hint=_HINT))
     steps, first = np.unique(np.array(found.rate_steps), return_index=True)
     rates = np.array(found.rates)[first]
-    if not np.isfinite(rates).all():
-        rule = "be finite"
-        got = float(rates[~np.isfinite(rates)][0])
-        raise FitError(describe(f"{owner}.rates", rule, got))
+    unsound = ~np.isfinite(rates)
+    if unsound.any():
+        at = int(np.argmax(unsound))
+        rule = f"be finite (unit: lr); at step {steps[at]:.0f} it is not"
+        raise FitError(describe(f"{owner}.rates", rule, float(rates[at])))
     gap = float(np.diff(np.append(steps, last)).max())
     if gap > _SPARSE * last:
         rule = f"be logged at least every {_SPARSE:.0%} of the run"
