@@ -115,6 +115,19 @@ def test_a_resumed_run_does_not_tell_again_what_was_told() -> None:
     assert sink.events == [("scale", 5)]
 
 
+def test_groups_without_a_name_of_their_own_go_by_their_index() -> None:
+    names = ["", "same", "same", "own"]
+    groups = [
+        {"params": [torch.nn.Parameter(torch.ones(1))], "name": name} for name in names
+    ]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    scheduler = Scheduler(optimizer, lr=0.1, total_steps=2)
+    optimizer.step()
+    sink = Kept()
+    sink.log(scheduler)
+    assert list(sink.values[0]) == ["lr/0", "lr/1", "lr/2", "lr/own"]
+
+
 def test_a_driver_is_a_source_too() -> None:
     from stepsize.adapters.driving import Driver
 
@@ -198,6 +211,21 @@ def test_mlflow(mlflow: Any) -> None:
     other = client.create_run(run.info.experiment_id).info.run_id
     train(MlflowSink(other))
     assert len(client.get_metric_history(other, "lr/1")) == STEPS
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of its file store
+def test_mlflow_allows_few_characters_in_a_name(mlflow: Any) -> None:
+    from stepsize.sinks.mlflow import MlflowSink
+
+    group = {"params": [torch.nn.Parameter(torch.ones(1))], "name": "größe, 1"}
+    optimizer = torch.optim.AdamW([group])
+    scheduler = Scheduler(optimizer, lr=0.1, hyperparameters={"betas[0]": 0.8})
+    optimizer.step()
+    with mlflow.start_run() as run:
+        MlflowSink().log(scheduler)
+    metrics = mlflow.MlflowClient().get_run(run.info.run_id).data.metrics
+    assert metrics == {"lr/größe_ 1": 0.1, "betas_0_/größe_ 1": 0.8}
 
 
 def ss_event(line: str) -> Any:

@@ -105,6 +105,8 @@ def plan_horizon(accelerator: Any, loader: Any, *, epochs: float) -> Horizon:
 
     With B batches of the loader on each process, accumulated by a, an epoch has
     ceil(B / a) updates: Accelerate makes one of what is left at the end of an epoch.
+    With `sync_with_dataloader=False` what is left goes on in the next epoch, and there
+    are floor(epochs * B / a) in all.
 
     Args:
         accelerator: The `Accelerator`: processes and accumulation.
@@ -113,12 +115,14 @@ def plan_horizon(accelerator: Any, loader: Any, *, epochs: float) -> Horizon:
 
     Raises:
         AdapterError: The loader was not prepared (another number of batches would be
-            counted on each process), or has no length.
+            counted on each process) or has no length, or `epochs` is None.
         InvalidScheduleError: `epochs` is outside its range.
     """
     if not isinstance(loader, (DataLoaderShard, DataLoaderDispatcher)):
         rule = "be what accelerator.prepare returned"
         raise AdapterError(describe("plan_horizon.loader", rule, type(loader).__name__))
+    if epochs is None:  # else a horizon without a length
+        raise AdapterError(describe("plan_horizon.epochs", "be a number > 0", epochs))
     try:
         batches = len(loader)
     except TypeError as error:
@@ -128,8 +132,16 @@ def plan_horizon(accelerator: Any, loader: Any, *, epochs: float) -> Horizon:
             describe("plan_horizon.loader", rule, type(loader).__name__, hint=hint)
         ) from error
     accumulated = accelerator.gradient_accumulation_steps
+    samples = getattr(loader, "total_batch_size", None)  # none where nothing is batched
+    known: dict[str, Any] = {
+        "samples_per_step": None if samples is None else samples * accumulated
+    }
+    if accelerator.gradient_state.sync_with_dataloader:
+        each = -(-batches // accumulated)
+        return Horizon(epochs=epochs, steps_per_epoch=each, **known)
+    whole = Horizon(epochs=epochs, steps_per_epoch=batches)  # of batches
     return Horizon(
-        epochs=epochs,
-        steps_per_epoch=-(-batches // accumulated),
-        samples_per_step=loader.total_batch_size * accumulated,
+        steps=whole.total_steps // accumulated,
+        steps_per_epoch=batches / accumulated,
+        **known,
     )

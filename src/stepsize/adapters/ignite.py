@@ -115,7 +115,7 @@ def plan_horizon(loader: Any, *, epochs: int, accumulation: int = 1) -> Horizon:
         accumulation: `gradient_accumulation_steps`; int >= 1.
 
     Raises:
-        AdapterError: The loader has no length.
+        AdapterError: The loader has no length, or a number is outside its range.
         InvalidScheduleError: No update would be made.
     """
     try:
@@ -126,6 +126,10 @@ def plan_horizon(loader: Any, *, epochs: int, accumulation: int = 1) -> Horizon:
         raise AdapterError(
             describe("plan_horizon.loader", rule, type(loader).__name__, hint=hint)
         ) from error
+    for name, value in (("epochs", epochs), ("accumulation", accumulation)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            field = f"plan_horizon.{name}"
+            raise AdapterError(describe(field, "be an int >= 1", value))
     size = getattr(loader, "batch_size", None)
     world = distributed.get_world_size()
     return Horizon(

@@ -8,6 +8,7 @@ from typing import Any, final
 
 from stepsize.adapters.driving.rounds import Boosting
 from stepsize.adapters.missing import missing
+from stepsize.errors import AdapterError, describe
 
 try:
     from lightgbm.callback import EarlyStopException
@@ -47,6 +48,16 @@ class Scheduler(Boosting):
     def callbacks(self) -> list[Callable[[Any], None]]:
         """What LightGBM calls before and after each round."""
         return [_Before(self), _After(self)]
+
+    def __call__(self, env: Any) -> None:
+        """Say that LightGBM is given the `callbacks`, not the Scheduler.
+
+        Raises:
+            AdapterError: Always.
+        """
+        rule = "be given to LightGBM as its callbacks"
+        hint = "callbacks=scheduler.callbacks"
+        raise AdapterError(describe("Scheduler", rule, self, hint=hint))
 
     def before(self, env: Any) -> None:
         """Set the round's rate.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from stepsize.errors import FrameworkMissingError
 from stepsize.sinks.reading import Reader, Source, told
@@ -27,7 +28,8 @@ class MlflowSink:
     Metrics are "lr/GROUP" (and "weight_decay/GROUP", ...) at step k: the value that
     update k used. The schedule and each event are tags ("stepsize.schedule",
     "stepsize.event.3"), and the events as a whole the artifact "stepsize/events.jsonl":
-    MLflow's parameters can be written once only, and a run's schedule may change.
+    MLflow's parameters can be written once only, and a run's schedule may change. In a
+    metric's name "_" stands for what MLflow allows in none: "betas_0_/GROUP".
 
     Args:
         run_id: Which run; None: the one that is active.
@@ -60,10 +62,15 @@ class MlflowSink:
             self._begun = True
             client.set_tag(run, "stepsize.schedule", repr(source))
         for name, value in self._reader.values(source).items():
-            client.log_metric(run, name, value, step=source.update - 1)
+            client.log_metric(run, _allowed(name), value, step=source.update - 1)
         new = self._reader.events(source)
         for event in new:
             client.set_tag(run, f"stepsize.event.{event.sequence}", told(event))
         if new:
             lines = [json.dumps(event.to_dict()) for event in source.events]
             client.log_text(run, "\n".join([*lines, ""]), FILE)
+
+
+def _allowed(name: str) -> str:
+    """Return a metric's name in the characters that MLflow allows."""
+    return re.sub(r"[^\w\-./: ]", "_", name)

@@ -43,7 +43,7 @@ class Reader:
     def values(self, source: Source) -> dict[str, float]:
         """Return the values of the last update as "lr/GROUP"; {} if they are not new.
 
-        A group of torch goes by its "name", one without by its index.
+        A group of torch goes by its "name", one without a name of its own by its index.
         """
         if source.update <= self._logged:
             return {}
@@ -95,4 +95,8 @@ def _groups(source: Any) -> dict[Any, str]:
     if named is not None:
         return {name: name for name in named}
     groups = source.optimizer.param_groups
-    return {index: str(group.get("name", index)) for index, group in enumerate(groups)}
+    names = [str(group.get("name", "")) for group in groups]
+    return {
+        index: name if name and names.count(name) == 1 else str(index)
+        for index, name in enumerate(names)
+    }

@@ -214,6 +214,9 @@ def test_a_horizon_counts_processes_accumulation_and_what_is_left() -> None:
     assert horizon.total_steps == 6
     with pytest.raises(AdapterError, match=r"loader must be what accelerator.prepare"):
         plan_horizon(accelerator, make_loader(5), epochs=2)
+    none: Any = None
+    with pytest.raises(AdapterError, match=r"plan_horizon\.epochs must be a number"):
+        plan_horizon(accelerator, loader, epochs=none)
 
     class Endless(torch.utils.data.IterableDataset[int]):
         def __iter__(self) -> Iterator[int]:
@@ -222,6 +225,34 @@ def test_a_horizon_counts_processes_accumulation_and_what_is_left() -> None:
     endless = accelerator.prepare(torch.utils.data.DataLoader(Endless()))
     with pytest.raises(AdapterError, match="loader must have a length"):
         plan_horizon(accelerator, endless, epochs=2)
+
+
+def test_a_horizon_counts_what_goes_on_in_the_next_epoch() -> None:
+    from accelerate import Accelerator
+    from accelerate.utils import GradientAccumulationPlugin
+
+    from stepsize.adapters.accelerate import plan_horizon, prepare_scheduler
+
+    make_accelerator()  # forgets the one before
+    going_on = GradientAccumulationPlugin(num_steps=4, sync_with_dataloader=False)
+    accelerator = Accelerator(cpu=True, gradient_accumulation_plugin=going_on)
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    data: Any = torch.ones(6, 1)
+    model, optimizer, loader = accelerator.prepare(
+        model, optimizer, torch.utils.data.DataLoader(data, batch_size=1)
+    )
+    horizon = plan_horizon(accelerator, loader, epochs=3)
+    scheduler = prepare_scheduler(
+        accelerator, optimizer, lr=0.1 * ss.cosine(), horizon=horizon
+    )
+    for batch in itertools.chain(*itertools.repeat(loader, 3)):
+        with accelerator.accumulate(model):
+            accelerator.backward(model(batch).sum())
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad()
+    assert scheduler.update == horizon.total_steps == 4
 
 
 def test_a_policy_sees_each_updates_own_loss() -> None:

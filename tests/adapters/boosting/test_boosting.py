@@ -251,6 +251,12 @@ def test_a_guard_is_refused(host: Any) -> None:
         host.Scheduler(lr=SCHEDULE, total_steps=12, policies=[Guard()])
 
 
+def test_lightgbm_is_given_the_callbacks() -> None:
+    scheduler = lightgbm.Scheduler(lr=SCHEDULE, total_steps=12)
+    with pytest.raises(AdapterError, match=r"hint: callbacks=scheduler\.callbacks"):
+        lgb.train({"verbose": -1}, lgb.Dataset(X, y), 5, callbacks=[scheduler])
+
+
 def test_a_model_with_rounds_that_nobody_counted_is_refused(tmp_path: Path) -> None:
     plain = xgb.train(STUMP, xgb.DMatrix(X, y), 5)
     late = xgboost.Scheduler(lr=SCHEDULE, total_steps=12)

@@ -1,6 +1,8 @@
 """The adapter in a real Learner, on real data: rates, resume, losses, policies."""
 
+import copy
 import math
+import pickle
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
@@ -40,8 +42,16 @@ def make_layers() -> Any:
     return torch.nn.Sequential(torch.nn.Linear(64, 6), torch.nn.Linear(6, 10))
 
 
+def _silent(*args: Any) -> None:
+    """Print no record of an epoch."""
+
+
 def make_learner(
-    folder: Path, opt_func: Any, batches: int = EPOCH, **options: Any
+    folder: Path,
+    opt_func: Any,
+    batches: int = EPOCH,
+    extra: int = 0,
+    **options: Any,
 ) -> Any:
     from fastai.basics import DataLoaders, Learner
 
@@ -50,10 +60,11 @@ def make_learner(
         for image, label in zip(FEATURES, LABELS, strict=True)
     ]
     loaders = DataLoaders.from_dsets(
-        rows[: batches * BATCH],
+        rows[: batches * BATCH + extra],
         rows[:BATCH],
         bs=BATCH,
         shuffle=False,
+        drop_last=False,
         num_workers=0,
         device="cpu",
     )
@@ -68,7 +79,7 @@ def make_learner(
     from fastai.callback.progress import ProgressCallback
 
     learner.remove_cbs(learner.cbs.filter(lambda cb: type(cb) is ProgressCallback))
-    learner.logger = lambda *args: None
+    learner.logger = _silent
     return learner
 
 
@@ -283,6 +294,12 @@ def test_accumulation_takes_the_whole_schedule(tmp_path: Path) -> None:
     _, scheduler, ours = trained(tmp_path, 5, settings, cbs=accumulation())
     assert ours == settings["lr"].resolve(6).rates()
     assert scheduler.done
+    settings = {"lr": 0.1 * ss.linear()}
+    _, scheduler, ours = trained(  # fastai counts samples, of the small batch too
+        tmp_path, 3, settings, cbs=GradientAccumulation(2 * BATCH), extra=3
+    )
+    assert len(ours) == 6
+    assert scheduler.done
     settings = {"lr": 0.1 * ss.warmup("1 epoch") >> ss.hold()}
     _, _, ours = trained(tmp_path, 5, settings, cbs=GradientAccumulation(2 * BATCH))
     assert ours.index(0.1) == 2
@@ -361,6 +378,31 @@ def test_a_fit_that_does_not_go_on_begins_anew(tmp_path: Path) -> None:
     second = fit(learner, 1, **settings)
     assert (first.update, second.update) == (8, 4)
     assert "stepsize" not in learner.opt.hypers[0]
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_copied_learner_goes_on_from_the_state(
+    tmp_path: Path, persistent: bool
+) -> None:
+    from fastai.optimizer import SGD
+
+    from stepsize.adapters.fastai import SchedulerCallback
+
+    callback: Any = SchedulerCallback(lr=0.1 * ss.cosine(), total_steps=12)
+    learner = make_learner(tmp_path, SGD)
+    if persistent:
+        learner.add_cb(callback)
+    learner.fit(1, cbs=[] if persistent else callback)
+    for copied in (copy.deepcopy(learner), pickle.loads(pickle.dumps(learner))):
+        copied.save("copied")
+        copied.load("copied")
+        again: Any = SchedulerCallback(lr=0.1 * ss.cosine(), total_steps=12)
+        if persistent:
+            again = copied.stepsize
+            assert again.scheduler is None
+        copied.fit(3, cbs=[] if persistent else again, start_epoch=1)
+        assert again.scheduler.update == 12
+    assert callback.scheduler.update == 4
 
 
 def test_the_finder_keeps_its_own_rates(tmp_path: Path) -> None:

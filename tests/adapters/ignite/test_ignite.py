@@ -309,6 +309,8 @@ def test_a_horizon_carries_micro_batches_over_the_epochs() -> None:
     assert len(used) == horizon.total_steps
     with pytest.raises(AdapterError, match="loader must have a length"):
         plan_horizon(iter([1]), epochs=1)
+    with pytest.raises(AdapterError, match=r"accumulation must be an int >= 1; got 0"):
+        plan_horizon([1], epochs=1, accumulation=0)
     with pytest.raises(InvalidScheduleError, match=r"Horizon\.steps"):
         plan_horizon([1], epochs=1, accumulation=2)
 

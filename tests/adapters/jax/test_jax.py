@@ -179,6 +179,38 @@ def test_optax_alone_skips_by_its_own_count_and_ours_does_not_miss_it() -> None:
     assert used[1] == wanted
 
 
+def test_a_table_without_inject_hyperparams_is_refused() -> None:
+    optimizer = optax.sgd(Scheduler(lr=COSINE, total_steps=12).schedule())
+    state = optimizer.init(jnp.zeros(1))
+    with pytest.raises(AdapterError, match="must be given to optax through inject"):
+        jax.jit(optimizer.update)(jnp.ones(1), state)
+
+
+def test_an_optimizer_of_flax_nnx_is_steered() -> None:
+    from flax import nnx
+
+    model = nnx.Linear(2, 1, rngs=nnx.Rngs(0))
+    scheduler = Scheduler(lr=0.1 * ss.hold(), total_steps=12)
+    sgd = optax.inject_hyperparams(optax.sgd)(learning_rate=scheduler.schedule())
+    optimizer = nnx.Optimizer(model, sgd, wrt=nnx.Param)
+
+    @nnx.jit  # type: ignore[untyped-decorator]
+    def step(model: Any, optimizer: Any) -> None:
+        gradient = nnx.grad(lambda one: one(jnp.ones(2)).sum())(model)
+        optimizer.update(model, gradient)
+
+    used = []
+    for update in range(6):
+        if update == 3:
+            scheduler.read(optimizer.opt_state).cooldown(2, shape="linear")
+            optimizer.opt_state = scheduler.write(optimizer.opt_state)
+        before = float(model.bias[0])
+        step(model, optimizer)
+        used.append(before - float(model.bias[0]))
+    assert used == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.05, 0.0], abs=1e-6)
+    assert scheduler.read(optimizer.opt_state).update == 6
+
+
 def test_without_jax_the_import_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['jax'] = None\n"

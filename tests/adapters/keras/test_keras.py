@@ -44,6 +44,16 @@ def _mean(_: Any, y: Any) -> Any:
     return keras.ops.mean(y)
 
 
+class _Each(keras.metrics.Metric):  # type: ignore[misc]  # untyped
+    """As `F1Score(average=None)`: a number for each class."""
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Keep nothing."""
+
+    def result(self) -> Any:
+        return keras.ops.ones(3)
+
+
 def fit(model: Any, batches: int, **given: Any) -> Any:
     x = np.ones((batches, 1), "float32")
     return model.fit(x, x, batch_size=1, shuffle=False, verbose=0, **given)
@@ -94,6 +104,15 @@ def test_the_log_has_the_rate_that_the_last_update_used() -> None:
     logs = fit(model, 4, epochs=3, callbacks=[scheduler]).history
     assert logs["learning_rate"] == [RATES[3], RATES[7], RATES[11]]
     assert weight(model) == pytest.approx(-sum(RATES), rel=1e-6)
+
+
+def test_a_metric_of_several_numbers_is_left_out() -> None:
+    model = model_of(keras.optimizers.SGD(0.5), metrics=[_Each(name="each")])
+    plateau = Plateau("loss", patience=1, convention="keras")
+    scheduler = Scheduler(model.optimizer, lr=0.1, policies=[plateau])
+    logs = fit(model, 4, epochs=2, callbacks=[scheduler]).history
+    assert np.shape(logs["each"]) == (2, 3)
+    assert scheduler.update == 8
 
 
 def test_a_second_fit_goes_on() -> None:

@@ -150,6 +150,40 @@ def test_sparse_data_and_units_of_epochs_and_samples() -> None:
     assert model.rates_[13] < 1.0
 
 
+def test_numbers_of_numpy_are_searched() -> None:
+    grid = {
+        "lr": np.logspace(-2, -1, 2, dtype="float32"),
+        "epochs": np.arange(1, 3),
+        "batch_size": np.array([16, 50]),
+    }
+    search = GridSearchCV(ScheduledClassifier(random_state=0), grid, cv=2)
+    search.fit(X[:200], y[:200])
+    assert set(search.best_params_) == set(grid)
+
+
+def test_a_class_that_is_all_held_out_is_known() -> None:
+    rare = y[:100].copy()
+    rare[0] = 17
+    counts = []
+    for seed in range(6):
+        model = ScheduledClassifier(
+            epochs=1, validation_fraction=0.5, random_state=seed
+        )
+        counts.append(len(model.fit(X[:100], rare).classes_))
+    assert counts == [11] * 6
+
+
+def test_tables_of_targets_are_the_estimators_own() -> None:
+    several = np.stack([y[:100] % 2, y[:100] % 3 == 0], axis=1).astype(int)
+    labels = ScheduledClassifier(MLPClassifier((8,)), lr=0.1, epochs=2, random_state=0)
+    assert labels.fit(X[:100], several).predict(X[:5]).shape == (5, 2)
+    inner = MLPRegressor(hidden_layer_sizes=(8,))
+    values = ScheduledRegressor(inner, epochs=2, random_state=0)
+    assert values.fit(X[:100], several).predict(X[:5]).shape == (5, 2)
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        ScheduledRegressor().fit(X[:100], several)
+
+
 def test_methods_are_those_of_the_estimator() -> None:
     plain = ScheduledClassifier(epochs=1).fit(X[:200], y[:200])
     assert plain.decision_function(X[:5]).shape == (5, 10)
@@ -169,6 +203,12 @@ def test_methods_are_those_of_the_estimator() -> None:
         ({"policies": [Plateau()]}, "validation_fraction must be more than 0"),
         ({"policies": [Guard()], "validation_fraction": 0.2}, "other than a guard"),
         ({"validation_fraction": 1.0}, r"validation_fraction must be in \[0, 1\)"),
+        ({"validation_fraction": None}, r"validation_fraction must be in \[0, 1\)"),
+        ({"lr": "0.1"}, "ScheduledClassifier.lr must be a finite number >= 0"),
+        ({"lr": float("nan")}, "ScheduledClassifier.lr must be a finite number >= 0"),
+        ({"lr": True}, "ScheduledClassifier.lr must be a finite number >= 0"),
+        ({"estimator": SGDRegressor()}, "estimator must be a classifier"),
+        ({"estimator": SGDClassifier}, "estimator must have partial_fit"),
         ({"schedule": "warmup("}, "."),
         ({"schedule": None}, "ScheduledClassifier.schedule must be"),
     ],

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.adapters.recording import without
 
 import stepsize as ss
 from stepsize.adapters.torch import Rule, Scheduler
@@ -251,3 +252,10 @@ def test_a_fuzzed_state_gives_our_errors_only(data: st.DataObject) -> None:
     except StepsizeError:
         return
     assert second.state_dict()["version"] == 1
+
+
+def test_without_torch_the_import_says_what_to_install() -> None:
+    assert without("torch", "stepsize.adapters.torch") == (
+        "stepsize.errors.FrameworkMissingError: PyTorch cannot be imported. "
+        "hint: pip install 'stepsize[torch]'."
+    )

@@ -13,6 +13,7 @@ import pytest
 import torch
 from tests.adapters.torch.steered_run import Run
 
+import stepsize as ss
 from stepsize.adapters.torch import Scheduler
 from stepsize.adapters.torch.remote import Remote
 from stepsize.control import Event
@@ -259,6 +260,20 @@ def test_what_anybody_may_have_written_stops_nothing(
     assert why in answer.why
     run.remote.close()
     assert verify(JsonlStore(tmp_path)).findings == ()
+
+
+def test_a_ledger_is_that_of_one_scheduler(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    optimizers = [
+        torch.optim.SGD([torch.nn.Parameter(torch.ones(3))], lr=1.0) for _ in range(2)
+    ]
+    first = Scheduler(optimizers[0], lr=0.1 * ss.hold(), ledger=ledger)
+    with pytest.raises(AdapterError, match=r"Scheduler\.ledger must be that of one"):
+        Scheduler(optimizers[1], lr=0.3 * ss.hold(), ledger=ledger)
+    assert optimizers[1].param_groups[0]["lr"] == 1.0
+    first = Scheduler(optimizers[0], lr=0.2 * ss.hold(), ledger=ledger, replace=True)
+    first.close()
+    Scheduler(optimizers[1], lr=0.1 * ss.hold(), ledger=ledger).close()
 
 
 def test_the_loop_is_told_of_wishes(tmp_path: Path) -> None:

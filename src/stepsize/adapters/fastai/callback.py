@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Unpack
 
 from stepsize.adapters.hosted import (
@@ -24,7 +23,7 @@ try:
 except ImportError as error:
     raise missing("fastai", "fastai") from error
 
-from stepsize.adapters.fastai.front import Front, saved, taken
+from stepsize.adapters.fastai.front import Front, Saved, taken
 
 
 class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
@@ -71,6 +70,11 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
         self.scheduler: Hosted | None = None
         """The Scheduler of the fit, the last one; None before the first."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has, as `learn.export` makes: a fit builds the rest."""
+        built = ("scheduler", "_front", "_optimizer", "_advance")
+        return {**self.__dict__, **dict.fromkeys(built)}
+
     # --- what the Learner calls ----------------------------------------------------
 
     def before_fit(self) -> None:
@@ -91,7 +95,7 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
         self.scheduler = scheduler = hosted(
             self._optimizer,
             self._settings,
-            total_steps=self.learn.n_epoch * len(self.learn.dls.train) // self._parts(),
+            total_steps=self._planned(),
             conversions=self._conversions,
             model=self.learn.model,
             scaler=getattr(self.learn, "scaler", None),
@@ -101,7 +105,7 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
         self._advance = super(Hosted, scheduler).step  # has no policies to ask for
         if loaded is not None and hasattr(self.learn, "skip_to_epoch"):
             scheduler.load_state_dict(json.loads(loaded))
-        opt.state_dict = partial(saved, opt, scheduler)
+        opt.state_dict = Saved(opt, scheduler)
         self._attempts.clear()
         self._losses.take()
         self._rates: list[float] = []
@@ -151,6 +155,23 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
             self.scheduler.close()
             if hasattr(self.learn, "recorder"):
                 self.learn.recorder.hps = self.hps
+
+    def _planned(self) -> int:
+        """Return the updates of the fit: fastai accumulates samples, over epochs."""
+        accumulation = getattr(self.learn, "gradient_accumulation", None)
+        train, epochs = self.learn.dls.train, self.learn.n_epoch
+        batches = len(train)
+        if accumulation is None:
+            return int(epochs * batches)
+        last = train.bs  # samples of an epoch's last batch
+        if not train.drop_last and train.n is not None:
+            last = train.n - (batches - 1) * train.bs
+        made = samples = 0
+        for batch in range(epochs * batches):
+            samples += last if (batch + 1) % batches == 0 else train.bs
+            if samples >= accumulation.n_acc:
+                made, samples = made + 1, 0
+        return made
 
     def _parts(self) -> int:
         """Return the batches that are accumulated into an update."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, final
 
 import torch
 from fastai.optimizer import OptimWrapper
@@ -61,15 +61,41 @@ class Front(torch.optim.Optimizer):
     step.hooked = True  # type: ignore[attr-defined]  # else torch wraps it: 5 us
 
 
-def saved(opt: Any, scheduler: Hosted) -> Any:
-    """Return the optimizer's state, with the Scheduler's among the hyperparameters."""
-    if isinstance(opt, OptimWrapper):
-        state, key = opt.opt.state_dict(), "param_groups"
-    else:
-        state, key = type(opt).state_dict(opt), "hypers"
-    first, *others = state[key]
-    first = {**first, SAVED: json.dumps(scheduler.state_dict())}
-    return {**state, key: [first, *others]}
+@final
+class Saved:
+    """An optimizer's `state_dict`, with the Scheduler's among the hyperparameters.
+
+    A copy, as pickle and `learn.export` make of a Learner, has the state that the
+    Scheduler had, and no Scheduler.
+
+    Args:
+        opt: fastai's optimizer.
+        scheduler: The Scheduler of its fit.
+    """
+
+    def __init__(self, opt: Any, scheduler: Hosted) -> None:
+        self._opt = opt
+        self._scheduler: Hosted | None = scheduler
+        self._text = ""
+
+    def __call__(self) -> Any:
+        """Return the state."""
+        opt = self._opt
+        if isinstance(opt, OptimWrapper):
+            state, key = opt.opt.state_dict(), "param_groups"
+        else:
+            state, key = type(opt).state_dict(opt), "hypers"
+        first, *others = state[key]
+        return {**state, key: [{**first, SAVED: self._plain()}, *others]}
+
+    def _plain(self) -> str:
+        if self._scheduler is None:
+            return self._text
+        return json.dumps(self._scheduler.state_dict())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has."""
+        return {"_opt": self._opt, "_scheduler": None, "_text": self._plain()}
 
 
 def taken(opt: Any) -> str | None:

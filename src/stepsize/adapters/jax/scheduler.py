@@ -12,6 +12,7 @@ import numpy as np
 from stepsize.adapters.driving import Driver
 from stepsize.errors import AdapterError, describe
 
+_HINT = "optax.inject_hyperparams(optax.adamw)(learning_rate=scheduler.schedule())"
 OPEN = 1 << 16  # updates that a table is long where there is no horizon
 
 
@@ -49,7 +50,15 @@ class Rates:
         return state._replace(count=state.count + 1)
 
     def __call__(self, state: Table, **extra_args: Any) -> Any:
-        """Return the value of the update about to be made."""
+        """Return the value of the update about to be made.
+
+        Raises:
+            AdapterError: optax was given this without `inject_hyperparams`.
+        """
+        if not isinstance(state, Table):
+            rule = "be given to optax through inject_hyperparams"
+            field = "Scheduler.schedule()"
+            raise AdapterError(describe(field, rule, state, hint=_HINT))
         last = state.values.shape[0] - 1
         return state.values[jnp.clip(state.count - state.first, 0, last)]
 
@@ -143,11 +152,10 @@ class Scheduler(Driver):
         def renewed(node: Any) -> Any:
             if not isinstance(node, Table):
                 return node
-            size = node.values.shape[0]
-            table = self._table(self.update, int(node.series), size)
-            return table._replace(
-                count=node.count, series=node.series, values=table.values
-            )
+            # the leaves: flax.nnx has its own variables around them
+            (count, _, series, values), form = jax.tree.flatten(node)
+            table = self._table(self.update, int(series), values.shape[0])
+            return jax.tree.unflatten(form, [count, table.first, series, table.values])
 
         return jax.tree.map(renewed, opt_state, is_leaf=_is_table)
 
@@ -175,11 +183,8 @@ def _counts(opt_state: Any) -> list[Any]:
     counts = [node.count for node in nodes if isinstance(node, Table)]
     if not counts:
         rule = "have a table of rates in it"
-        hint = (
-            "optax.inject_hyperparams(optax.adamw)(learning_rate=scheduler.schedule())"
-        )
         raise AdapterError(
-            describe("opt_state", rule, type(opt_state).__name__, hint=hint)
+            describe("opt_state", rule, type(opt_state).__name__, hint=_HINT)
         )
     if any(count.shape for count in counts):
         rule = "be of one training, not of several at once"

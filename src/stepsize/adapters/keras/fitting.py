@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import keras
+import numpy as np
 
 from stepsize.adapters.driving import Driver
 from stepsize.adapters.keras.backup import Backup
@@ -95,8 +96,8 @@ class Fitting(Driver, keras.callbacks.Callback):  # type: ignore[misc]  # untype
         self._driven.check()
         logs = {} if logs is None else logs
         if self._council is not None:
-            metrics = {name: float(value) for name, value in logs.items()}
-            super().observe(**metrics)
+            single = {name: one for name, one in logs.items() if np.size(one) == 1}
+            super().observe(**single)
         logs["learning_rate"] = next(iter(self.last_lr.values()))
         if self._save_freq == "epoch":
             self._save()

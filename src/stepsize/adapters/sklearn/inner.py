@@ -7,29 +7,36 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_regressor
 
 from stepsize.errors import AdapterError, describe
 
 _TINY = float(np.finfo(float).tiny)  # scikit-learn refuses a rate of 0
 
 
-def check_trainable(estimator: Any, owner: str) -> None:
+def check_trainable(estimator: Any, owner: str, *, classifies: bool) -> None:
     """Raise unless an estimator takes batches, at a rate that can be set.
 
     Args:
         estimator: An estimator of scikit-learn's.
         owner: Who was given it, for the error.
+        classifies: Whether it is to be a classifier, else a regressor.
 
     Raises:
         AdapterError: It does not.
     """
-    params = estimator.get_params(deep=False)
+    made = hasattr(estimator, "get_params") and not isinstance(estimator, type)
+    params = estimator.get_params(deep=False) if made else {}
     sgd = params.get("solver", "sgd") in ("sgd", "adam")
     rated = "eta0" in params or ("learning_rate_init" in params and sgd)
     if not rated or not hasattr(estimator, "partial_fit"):
         rule = 'have partial_fit and eta0, or learning_rate_init and solver "sgd"'
         hint = "SGDClassifier, SGDRegressor, MLPClassifier, MLPRegressor"
+        raise AdapterError(describe(f"{owner}.estimator", rule, estimator, hint=hint))
+    if not (is_classifier if classifies else is_regressor)(estimator):
+        rule = "be a classifier" if classifies else "be a regressor"
+        other = "ScheduledRegressor" if classifies else "ScheduledClassifier"
+        hint = f"{other} is for the others"
         raise AdapterError(describe(f"{owner}.estimator", rule, estimator, hint=hint))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +24,10 @@ from stepsize.errors import AdapterError, describe
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.schedule import Schedule
 from stepsize.schedules.text import parse
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 class Scheduled(Predicting):
@@ -70,6 +75,7 @@ class Scheduled(Predicting):
         """
         X, y = self._checked(X, y, reset=True)
         self._check_held_out()
+        classes = self._classes_of(y)  # one may be all in what is held out
         test = None
         if self.validation_fraction:
             X, X_test, y, y_test = train_test_split(
@@ -79,7 +85,7 @@ class Scheduled(Predicting):
                 random_state=check_random_state(self.random_state),
             )
             test = X_test, y_test
-        self._begin(X, y, self._classes_of(y))
+        self._begin(X, classes)
         while not self.scheduler_.done:
             self._epoch(X, y, test)
         return self
@@ -100,7 +106,7 @@ class Scheduled(Predicting):
         first = not hasattr(self, "scheduler_")
         X, y = self._checked(X, y, reset=first)
         if first:
-            self._begin(X, y, self._classes_of(y if classes is None else classes))
+            self._begin(X, self._classes_of(y if classes is None else classes))
         self._epoch(X, y, None)
         return self
 
@@ -113,20 +119,20 @@ class Scheduled(Predicting):
         events: tuple[Event, ...] = self.scheduler_.observe(**metrics)
         return events
 
-    def _begin(self, X: Any, y: Any, classes: Any) -> None:
+    def _begin(self, X: Any, classes: Any) -> None:
         self._check()
         per_epoch = math.ceil(X.shape[0] / self.batch_size)
         horizon = Horizon(
-            steps=self.epochs * per_epoch,
+            steps=int(self.epochs) * per_epoch,
             steps_per_epoch=per_epoch,
-            samples_per_step=self.batch_size,
+            samples_per_step=int(self.batch_size),
         )
         given = (
             parse(self.schedule) if isinstance(self.schedule, str) else self.schedule
         )
         shape = as_schedule(given, f"{type(self).__name__}.schedule")
         self.scheduler_ = Driver(
-            lr=self.lr * shape, horizon=horizon, policies=self.policies
+            lr=float(self.lr) * shape, horizon=horizon, policies=self.policies
         )
         self.estimator_ = prepared(self._prototype(), self.random_state)
         if classes is not None:
@@ -163,12 +169,16 @@ class Scheduled(Predicting):
         owner = type(self).__name__
         for name in ("epochs", "batch_size"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            count = isinstance(value, Integral) and not isinstance(value, bool)
+            if not count or value < 1:
                 raise AdapterError(describe(f"{owner}.{name}", "be an int >= 1", value))
+        if not _is_number(self.lr) or not 0 <= self.lr < math.inf:
+            rule = "be a finite number >= 0 (unit: lr)"
+            raise AdapterError(describe(f"{owner}.lr", rule, self.lr))
 
     def _check_held_out(self) -> None:
         owner, value = type(self).__name__, self.validation_fraction
-        if not 0 <= value < 1:
+        if not _is_number(value) or not 0 <= value < 1:
             rule = "be in [0, 1)"
             raise AdapterError(describe(f"{owner}.validation_fraction", rule, value))
         if self.policies and not value:
@@ -177,7 +187,7 @@ class Scheduled(Predicting):
 
     def _checked(self, X: Any, y: Any, *, reset: bool) -> Any:
         inner = self._prototype()
-        check_trainable(inner, type(self).__name__)
+        check_trainable(inner, type(self).__name__, classifies=self._classifies)
         tags = get_tags(inner)
         X, y = validate_data(
             self,
@@ -188,7 +198,7 @@ class Scheduled(Predicting):
             y_numeric=not self._classifies,
             reset=reset,
         )
-        if y.ndim == 2 and not tags.target_tags.multi_output:  # noqa: PLR2004 - a table
+        if y.shape[1:] == (1,) and not tags.target_tags.multi_output:
             y = column_or_1d(y, warn=True)
         if self._classifies:
             check_classification_targets(y)

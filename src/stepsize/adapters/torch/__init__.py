@@ -1,5 +1,12 @@
 """Schedules in PyTorch: `Scheduler` drives an optimizer's hyperparameters."""
 
+from stepsize.adapters.missing import missing
+
+try:
+    import torch as _torch  # noqa: F401 - what the modules below need
+except ImportError as error:
+    raise missing("PyTorch", "torch") from error
+
 from stepsize.adapters.driving.finding import FinderWarning
 from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch.deciding import Rewound

@@ -57,6 +57,10 @@ def spec_of(scheduler: Scheduler, update: int) -> Spec:
 
 
 _remotes: weakref.WeakKeyDictionary[Scheduler, Remote] = weakref.WeakKeyDictionary()
+_latest: weakref.WeakKeyDictionary[Ledger, weakref.ref[Remote]] = (
+    weakref.WeakKeyDictionary()
+)
+"""The Remote that a ledger had last."""
 
 
 @final
@@ -75,7 +79,8 @@ class Remote:
         ledger: Where records go to, and commands come from.
 
     Raises:
-        AdapterError: The Scheduler keeps its events elsewhere, or has a Remote.
+        AdapterError: The Scheduler keeps its events elsewhere, or has a Remote; or the
+            ledger is that of another Scheduler, which was not closed.
 
     Examples:
         >>> import stepsize as ss, tempfile, torch
@@ -107,7 +112,9 @@ class Remote:
             rule = "have one Remote"
             hint = "Remote.of(scheduler, ledger) returns it"
             raise AdapterError(describe("Scheduler", rule, "a second", hint=hint))
+        check_free(ledger)
         _remotes[scheduler] = self
+        _latest[ledger] = weakref.ref(self)
         self.ledger = ledger
         self._scheduler = weakref.ref(scheduler)
         self._journal = scheduler._journal  # another one after a load_state_dict
@@ -267,6 +274,28 @@ class Remote:
             "order": None if order is None else asdict(order),
             "next": update + 1 if station.more else later,
         }
+
+
+def check_free(ledger: Ledger, *, replaced: Any = None) -> None:
+    """Raise if a Scheduler that is there, and not closed, records its run in a ledger.
+
+    Args:
+        ledger: The ledger.
+        replaced: The optimizer whose Scheduler is about to be closed.
+
+    Raises:
+        AdapterError: It is the record of another run.
+    """
+    reference = _latest.get(ledger)
+    remote = None if reference is None else reference()
+    scheduler = None if remote is None else remote._scheduler()
+    if scheduler is None or _remotes.get(scheduler) is not remote:
+        return
+    if replaced is not None and scheduler._optimizer is replaced:
+        return
+    rule = "be that of one Scheduler: a ledger is the record of one run"
+    hint = "a ledger for each, or close the other Scheduler first"
+    raise AdapterError(describe("Scheduler.ledger", rule, ledger.name, hint=hint))
 
 
 def _count(reference: weakref.ref[Scheduler]) -> Callable[[], int | None]:

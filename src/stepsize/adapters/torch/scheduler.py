@@ -34,7 +34,7 @@ from stepsize.adapters.torch.making import journal_of, make_deciding, ranks_of
 from stepsize.adapters.torch.plan import Plan, make_plan
 from stepsize.adapters.torch.program import Program, make_program
 from stepsize.adapters.torch.ranks import Ranks
-from stepsize.adapters.torch.remote import Remote
+from stepsize.adapters.torch.remote import Remote, check_free
 from stepsize.adapters.torch.resumable import Resumable
 from stepsize.adapters.torch.snapshots import Subject
 from stepsize.adapters.torch.state import Bases, check_even
@@ -175,6 +175,8 @@ class Scheduler(Resumable):
             r.hyperparameter == "lr" for r, _ in program.rules
         ):
             check_even(inner)
+        if isinstance(ledger, RunLedger):
+            check_free(ledger, replaced=inner if replace else None)
         given: tuple[Event, ...] = ()
         for event in events:
             given = append(given, event, made=0)
