@@ -20,6 +20,7 @@ from tests.ledger.recorded import run as started
 
 from stepsize.cli import steer
 from stepsize.control import Event
+from stepsize.ledger import places
 from stepsize.ledger.bounds import load_bounds
 from stepsize.ledger.records import (
     Advice,
@@ -96,11 +97,12 @@ def test_prometheus_reads_where_runs_stand(run: Terminal) -> None:
     code, out, _ = run("runs", "--prometheus")
     assert code == 0
     lines = out.splitlines()
-    assert 'stepsize_updates{run="seven"} 30' in lines
-    assert 'stepsize_planned_updates{run="seven"} 100' in lines
-    assert 'stepsize_changes{run="seven",source="operator"} 1' in lines
+    which = 'run="seven",place="seven"'
+    assert f"stepsize_updates{{{which}}} 30" in lines
+    assert f"stepsize_planned_updates{{{which}}} 100" in lines
+    assert f'stepsize_changes{{{which},source="operator"}} 1' in lines
     rate = metric(29, scale(20)).rates["lr"][0]
-    labels = '{run="seven",hyperparameter="lr",group="encoder"}'
+    labels = f'{{{which},hyperparameter="lr",group="encoder"}}'
     assert f"stepsize_value{labels} {rate!r}" in lines
     for line in lines:
         assert re.fullmatch(
@@ -115,13 +117,34 @@ def test_prometheus_reads_where_runs_stand(run: Terminal) -> None:
     assert Path("file.prom").read_text() == out
 
 
+def test_runs_of_one_name_are_series_of_their_own(run: Terminal) -> None:
+    for folder in ("a/seed0", "b/seed0"):
+        written(Path(folder), *steered())
+    lines = run("runs", "--prometheus")[1].splitlines()
+    series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
+    assert len(set(series)) == len(series) > 0
+
+
+@pytest.mark.parametrize("option", ["--json", "--prometheus"])
+def test_no_password_is_printed(
+    run: Terminal, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    store = written(Path("seven"), *steered())
+    place = "postgresql+psycopg://ada:secret@host/runs#seven"
+    monkeypatch.setattr(places, "stores_below", lambda _: [(place, store)])
+    code, out, _ = run("runs", "postgresql+psycopg://ada:secret@host/runs", option)
+    assert (code, "secret" in out) == (0, False)
+    assert "ada:***@host/runs#seven" in out
+
+
 def test_audit(run: Terminal) -> None:
     written(Path("seven"), *steered(), Note(text="by the way"))
     code, out, err = run("audit", "seven")
     assert code == 0
-    assert "20 operator:ada scale(factor=0.5, 0.09698 -> 0.04849 it is noisy" in (
-        " ".join(out.split())
-    )
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    when = next(at for at, row in enumerate(rows) if row.startswith("20 "))
+    assert rows[when].endswith("Z scale(factor=0.5, over=0) 0.09698 -> 0.04849")
+    assert rows[when + 1] == "operator:ada it is noisy"
     assert "by the way" not in out
     assert err == "seven: 34 records, 30 updates\n"
     assert "by the way" in run("audit", "seven", "--all")[1]
@@ -292,7 +315,7 @@ def test_an_unreadable_run_is_left_out_and_told(run: Terminal) -> None:
     Path("bad/ledger.jsonl").write_text("{\n{\n")
     code, out, err = run("report", "--json")
     assert (code, json.loads(out)["runs"]) == (1, 1)
-    assert err.endswith("1 runs cannot be read, and are left out\n")
+    assert err.endswith("left out: 1 run that cannot be read\n")
 
 
 def test_a_run_of_which_only_a_note_is_known(run: Terminal) -> None:
@@ -321,6 +344,21 @@ class TestSteer:
         assert rows[-2][2] == "0"
         assert err == "the run is at update 30; it ends at 100 now, then 65\n"
         assert len(list(store.read())) == 33
+
+    def test_json_is_all_of_stdout(self, run: Terminal) -> None:
+        written(Path("seven"), *steered())
+        ask = ("steer", "seven", "cooldown", "50%", "--json")
+        code, out, err = run(*ask, "--preview")
+        assert code == 0
+        found = json.loads(out)
+        assert (found["command"]["verb"], found["answer"]) == ("cooldown", None)
+        shown = found["preview"]
+        assert (shown["update"], shown["now"]["ends"]) == (30, 100)
+        assert shown["then"]["ends"] == 65
+        assert len(shown["updates"]) == len(shown["then"]["values"]) == 9
+        assert "update" in err  # the table is for whoever confirms it
+        code, out, _ = run(*ask, "--yes", "--wait", "0")
+        assert (code, json.loads(out)["answer"]) == (1, None)
 
     def test_what_the_bounds_say_is_shown_too(self, run: Terminal) -> None:
         folder = Path("seven")
@@ -427,6 +465,9 @@ class TestSteer:
             ),
             (["hold", "--of", "x"], 1, "hyperparameter must be one of lr; got 'x'"),
             (["deadline", "noon"], 2, "'noon' is no time"),
+            (["deadline", "2020-01-01T00:00"], 2, "'2020-01-01T00:00' is over"),
+            (["hold", "--id", ""], 1, "Command.id must be a text that is not empty"),
+            (["hold", "--expect-step", "-1"], 1, "expected_step must be an int >= 0"),
             (["hold", "--expires", "1y"], 2, "'1y' is no time"),
         ],
     )

@@ -122,7 +122,7 @@ def test_a_training_is_listed_drawn_and_steered(office: Office, address: str) ->
     assert series["loss"]["recorded"] == len(training.used)
     planned = client.get(f"{where}/curve?points=1000").json()
     assert planned["groups"]["0"][: len(training.used)] == training.used
-    assert f'stepsize_updates{{run="seven"}} {len(training.used)}' in (
+    assert f'stepsize_updates{{run="seven",place="seven"}} {len(training.used)}' in (
         client.get("/metrics").text
     )
     checked = verify(store_of(f"{address}#seven"))

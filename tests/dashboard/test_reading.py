@@ -168,7 +168,7 @@ def test_prometheus(office: Office) -> None:
     office.add("seven")
     answer = office.client("viewer").get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert 'stepsize_updates{run="seven"} 30' in answer.text.splitlines()
+    assert 'stepsize_updates{run="seven",place="seven"} 30' in answer.text.splitlines()
 
 
 def test_a_run_with_a_function_is_shown_without_a_plan(office: Office) -> None:

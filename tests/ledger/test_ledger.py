@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stepsize.control import Event, EventSink
@@ -182,6 +183,18 @@ def test_a_bad_record_harms_no_other(tmp_path: Path) -> None:
     assert kinds(ledger) == ["Note"]
 
 
+def test_an_update_is_any_integer_that_is_not_negative(tmp_path: Path) -> None:
+    with Ledger(tmp_path, flush_seconds=0) as ledger:
+        ledger.metric(np.int64(3), loss=np.float32(0.5))  # type: ignore[arg-type]  # NumPy's
+        for update in (-1, 1.5, "3"):
+            with pytest.raises(
+                LedgerError, match=r"Metric\.update must be an int >= 0"
+            ):
+                ledger.metric(update, loss=1.0)  # type: ignore[arg-type]  # the point
+    metric = next(e.record for e in ledger.entries() if isinstance(e.record, Metric))
+    assert (metric.update, metric.values) == (3, {"loss": 0.5})
+
+
 def test_a_damaged_ledger_is_an_error_before_anything_is_trained(
     tmp_path: Path,
 ) -> None:
@@ -198,6 +211,14 @@ def test_a_damaged_ledger_is_an_error_before_anything_is_trained(
     [
         ({"metrics_every": 0}, r"Ledger\.metrics_every must be an int >= 1"),
         ({"metrics_every": True}, r"Ledger\.metrics_every must be an int >= 1"),
+        ({"flush_seconds": "5"}, r"Ledger\.flush_seconds must be >= 0"),
+        ({"poll_seconds": "1"}, r"Ledger\.poll_seconds must be > 0, or None"),
+        ({"name": 7}, r"Ledger\.name must be a text that is not empty; got 7"),
+        ({"name": ""}, r"Ledger\.name must be a text that is not empty; got ''"),
+        ({"name": "\udc80"}, r"Ledger\.name must be a text"),
+        ({"tags": {"seed": 3}}, r"Ledger\.tags\['seed'\] must be a text; got 3"),
+        ({"tags": "seed"}, r"Ledger\.tags must be a mapping of texts; got 'seed'"),
+        ({"bounds": 3}, r"Ledger\.bounds must be a Bounds, or the path of its file"),
         ({"flush_seconds": -1.0}, r"Ledger\.flush_seconds must be >= 0"),
         ({"poll_seconds": 0.0}, r"Ledger\.poll_seconds must be > 0"),
         ({"bounds": "none.yaml"}, r"none\.yaml must be readable"),

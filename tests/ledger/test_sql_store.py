@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import multiprocessing
 import os
 import pickle
 import sqlite3
@@ -93,6 +94,22 @@ class TestPostgres(StoreSuite):
     def test_two_hundred_kills_lose_nothing(self, at: str) -> None:
         said = killed(at, 200, seed=1)
         assert (said["kills"], said["lost"]) == (200, [])
+
+    def test_a_forked_process_has_connections_of_its_own(self, at: str) -> None:
+        store = store_of(at)
+        store.append(Note(text="the parent's"))
+        child = multiprocessing.get_context("fork").Process(target=_notes, args=(at,))
+        child.start()
+        _notes(at)
+        child.join(60)
+        assert child.exitcode == 0
+        assert len(list(store.read())) == 101
+        assert verify(store).sound
+
+
+def _notes(place: str) -> None:
+    for number in range(50):
+        store_of(place).append(Note(text=str(number)))
 
 
 @needs_alchemy

@@ -22,6 +22,21 @@ def write(folder: Path, body: str, name: str = "script.py") -> str:
     return f"{path}:train"
 
 
+@pytest.mark.parametrize("val", ["1e308", "-1e101", "float('inf')", "float('nan')"])
+def test_a_run_that_exploded_has_diverged(tmp_path: Path, val: str) -> None:
+    returned = once(tmp_path, f"return {GOOD.replace('1.0', val)}")
+    assert (returned.status, returned.val) == ("diverged", None)
+    assert returned.reason.startswith("val is ")
+
+
+def test_an_array_of_one_element_is_a_number(tmp_path: Path) -> None:
+    body = f"""
+        import numpy as np
+        return {GOOD.replace("2.0", "np.array([2.0])")}
+        """
+    assert once(tmp_path, body).test == 2.0
+
+
 def test_what_a_script_imports_is_no_part_of_an_update(tmp_path: Path) -> None:
     train = write(tmp_path, f"return {GOOD}")
     path = tmp_path / "script.py"

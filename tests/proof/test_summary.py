@@ -150,6 +150,18 @@ def test_unequal_budgets_are_left_out(
     )
 
 
+def test_an_arm_without_a_finite_test_metric_says_so(
+    subject: Build, runs_of: RunsOf
+) -> None:
+    def read(indices: Sequence[int]) -> list[Sealed]:
+        return [(None, None) for _ in indices]
+
+    grid = Grid(runs_of(CELLS), subject(), (0.01, 0.1, 1.0))
+    arms, _ = summarise(grid, [("constant", ""), ("wsd", "")], (0, 1, 2), read)
+    for arm in arms:
+        assert arm.notes == ("no run at its rate has a finite test metric",)
+
+
 def test_equal_means_take_the_lower_rate(
     subject: Build, runs_of: RunsOf, compared: Compared
 ) -> None:

@@ -103,6 +103,8 @@ def test_nothing_to_compare_with(
 def test_numbers_as_text(subject: Build, runs_of: RunsOf, compared: Compared) -> None:
     assert number(-0.001, 2, sign=True) == "+0.00"
     assert number(None, 2) == "-"
+    assert number(-1.234e38, 2, sign=True) == "-1.234e+38"
+    assert number(123456.0, 0) == "123456"
     assert (p_value(0.0002), p_value(0.03), p_value(1.0)) == ("<.001", ".030", "1.00")
     assert percent(-0.004, sign=True) == "+0 %"
     for value, places in ((97.1, 2), (2.345, 3), (0.1234, 3), (1e-7, 9), (0.0, 2)):

@@ -115,9 +115,14 @@ def _print(shown: "list[Row]") -> None:
 
     from stepsize.cli import screens
 
-    table = screens.table(*_HEADERS, left=(2, 3, 5))
+    # what belongs together in one column, so that 80 columns are enough
+    table = screens.table("update", "when, who", "what, why", "rate", left=(1, 2))
     for row in shown:
-        table.add_row(*(Text(cell) for cell in _cells(row)))
+        when, update, who, what, effect, why = _cells(row)
+        both = (
+            Text(f"{one}\n{more}".rstrip()) for one, more in ((when, who), (what, why))
+        )
+        table.add_row(update, *both, effect)
     screens.console().print(table)
 
 

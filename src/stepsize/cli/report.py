@@ -46,6 +46,7 @@ def report(
     from stepsize.errors import StepsizeError
     from stepsize.ledger.outcomes import outcome, summary
     from stepsize.ledger.places import name_of, stores_below
+    from stepsize.ledger.sql_store import without_password
 
     start = time.time() - seconds_of(since, "--since")
     found: list[Outcome] = []
@@ -55,7 +56,7 @@ def report(
             one = outcome(store, name_of(store))
         except StepsizeError as error:
             broken += 1
-            screens.say(f"{place}: {error}")
+            screens.say(f"{without_password(place)}: {error}")
             continue
         if one is not None and one.ended >= start:
             found.append(one)
@@ -66,7 +67,8 @@ def report(
     else:
         _print(numbers)
     if broken:
-        screens.say(f"{broken} runs cannot be read, and are left out")
+        said = "1 run" if broken == 1 else f"{broken} runs"
+        screens.say(f"left out: {said} that cannot be read")
         raise typer.Exit(1)
 
 

@@ -59,18 +59,20 @@ def runs(
     from stepsize.ledger.glance import of_history
     from stepsize.ledger.history import History
     from stepsize.ledger.places import name_of, stores_below
+    from stepsize.ledger.sql_store import without_password
 
     found: list[_Line] = []
-    histories: list[tuple[str, History]] = []
+    histories: list[tuple[str, str, History]] = []
     broken = 0
     for place, store in stores_below(folder):
+        shown = without_password(place)
         try:
             history = History(Follower(store, metrics=False).entries())
-            found.append(_line(place, of_history(history, name_of(store))))
-            histories.append((found[-1].run, history))
+            found.append(_line(shown, of_history(history, name_of(store))))
+            histories.append((found[-1].run, shown, history))
         except StepsizeError as error:
             broken += 1
-            screens.say(f"{place}: {error}")
+            screens.say(f"{shown}: {error}")
     if json:
         plain = [asdict(one) for one in found]
         screens.write_data(screens.to_json(plain), output)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import nullcontext, redirect_stdout
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,9 +119,13 @@ def steer(  # noqa: PLR0917 - typer calls it by name
         expires_seconds=seconds_of(expires, "--expires"),
     )
     known = history.commands().get(command.id)
+    shown = None
     if known is None:
-        _show(history, store, command)
+        with redirect_stdout(sys.stderr) if json else nullcontext():
+            shown = _show(history, store, command)
     if preview:
+        if json:
+            _write(command, shown, None)
         return
     if known is None:
         if not yes:
@@ -129,11 +134,7 @@ def steer(  # noqa: PLR0917 - typer calls it by name
         screens.say(f"asked: command {command.id}")
     answer = _wait(store, command.id, wait)
     if json:
-        import msgspec
-
-        plain = None if answer is None else msgspec.to_builtins(answer)
-        content = {"command": msgspec.to_builtins(command), "answer": plain}
-        screens.write_data(screens.to_json(content), None)
+        _write(command if known is None else known[0], shown, answer)
     if answer is None:
         raise LedgerError(
             f"no answer within {wait:g} s; it holds until it expires ({expires}). "
@@ -237,26 +238,57 @@ def _deadline(text: str) -> float | None:
     except ValueError:
         message = f"{text!r} is no time: write 18:00, 2h, or 2030-01-31T18:00"
         raise typer.BadParameter(message, param_hint="deadline") from None
+    if when <= now:
+        message = f"{text!r} is over: name a time to come"
+        raise typer.BadParameter(message, param_hint="deadline")
     return when.timestamp()
 
 
-def _show(history: "History", store: "Store", command: "Command") -> None:
-    """Print the curve as it is, and as it would be; what makes no sense is an error."""
+def _write(
+    command: "Command", shown: dict[str, Any] | None, answer: "Answer | None"
+) -> None:
+    """Print JSON: what was asked, what it would do, and what became of it."""
+    import msgspec
+
+    from stepsize.cli import screens
+
+    content = {"command": command, "preview": shown, "answer": answer}
+    screens.write_data(screens.to_json(msgspec.to_builtins(content)), None)
+
+
+def _show(history: "History", store: "Store", command: "Command") -> dict[str, Any]:
+    """Print the curve as it is, and as it would be; what makes no sense is an error.
+
+    Returns:
+        The same, JSON-plain: each curve by its first group, null where there is none.
+    """
     from stepsize.cli import screens
     from stepsize.ledger.preview import preview
 
     found = preview(history, store, command)
     path, made = command.hyperparameter, found.update
+    shown: dict[str, Any] = {
+        "update": made,
+        "step": found.step,
+        "refused": found.refused,
+        "updates": [],
+        "now": None,
+        "then": None,
+    }
     if found.now is None or found.then is None:
         screens.say(f"{command.verb}: no curve to show before it happens")
     else:
         both = (found.now, found.then)
         ends = [one.ends(made, path) for one in both]
         span = max([one - made for one in ends if one is not None], default=1000) or 1
-        updates = [made + round(i * span / _POINTS) for i in range(_POINTS + 1)]
+        points = {made + round(i * span / _POINTS) for i in range(_POINTS + 1)}
+        shown["updates"] = updates = sorted(points)
         table = screens.table("update", "now", "then")
-        for u in sorted(set(updates)):
-            table.add_row(str(u), *(_first(one.at(u, path)) for one in both))
+        curves = [[_first(one.at(u, path)) for u in updates] for one in both]
+        for name, curve, end in zip(("now", "then"), curves, ends, strict=True):
+            shown[name] = {"values": curve, "ends": end}
+        for u, *row in zip(updates, *curves, strict=True):
+            table.add_row(str(u), *("" if one is None else f"{one:.4g}" for one in row))
         screens.console().print(table)
         now, then = ("never" if one is None else str(one) for one in ends)
         screens.say(f"the run is at update {made}; it ends at {now} now, then {then}")
@@ -273,10 +305,11 @@ def _show(history: "History", store: "Store", command: "Command") -> None:
         )
     if found.refused:
         screens.say(f"the training will refuse it: {found.refused}")
+    return shown
 
 
-def _first(row: tuple[float | None, ...]) -> str:
-    return next((f"{one:.4g}" for one in row if one is not None), "")
+def _first(row: tuple[float | None, ...]) -> float | None:
+    return next((one for one in row if one is not None), None)
 
 
 def _confirm(command: "Command") -> None:

@@ -44,7 +44,8 @@ def verify(
             screens.console().print(table)
         if found.count > len(found.findings):
             screens.say(f"and {found.count - len(found.findings)} more")
-    said = "nothing is wrong" if found.sound else f"{found.count} findings"
+    many = "1 finding" if found.count == 1 else f"{found.count} findings"
+    said = "nothing is wrong" if found.sound else many
     screens.say(f"{said}: {found.records} records, {found.rates} rates compared")
     if found.rounded:
         screens.say(

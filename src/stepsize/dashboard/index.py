@@ -116,16 +116,16 @@ class Index:
             one.close()
         return found
 
-    def histories(self) -> list[tuple[str, History]]:
-        """Return the name and the records of each run that can be read."""
-        found: list[tuple[str, History]] = []
+    def histories(self) -> list[tuple[str, str, History]]:
+        """Return the name, the place and the records of each run that can be read."""
+        found: list[tuple[str, str, History]] = []
         for run in self.runs():
             try:
                 history = run.history()
             except StepsizeError:
                 continue  # the list says what is wrong with it
             name = run.name if history.run is None else history.run.run
-            found.append((name, history))
+            found.append((name, run.place, history))
         return found
 
     def warm(self) -> None:

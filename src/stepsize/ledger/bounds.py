@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from stepsize.errors import LedgerError, describe
+from stepsize.ledger.commands import VERBS
 from stepsize.ledger.records import Command
 
 
@@ -21,7 +22,8 @@ class Bounds:
 
     Attributes:
         people: Shell patterns of authors, as in "ada@*"; an author is user@host.
-        verbs: What may be asked for; () is all there is.
+        verbs: What may be asked for, of `stepsize.ledger.commands.VERBS`; () is all
+            of them.
         factor: Lowest and highest factor of one `scale`; 0 <= low <= 1 <= high.
         lr: Lowest and highest rate that a command may lead to, of every group. Unit:
             lr. The lowest holds for what a scale or a replacement leads to at once,
@@ -51,6 +53,10 @@ class Bounds:
                 raise LedgerError(
                     describe(f"Bounds.{name}", "be a list of texts", value)
                 )
+            unknown = [one for one in value if name == "verbs" and one not in VERBS]
+            if unknown:
+                rule = f"be among {', '.join(VERBS)}"
+                raise LedgerError(describe("Bounds.verbs", rule, unknown[0]))
             object.__setattr__(self, name, tuple(value))
         for name, most, least in (("factor", 1.0, 1.0), ("lr", math.inf, 0.0)):
             value = getattr(self, name)
@@ -63,7 +69,12 @@ class Bounds:
             ):
                 rule = "be a low and a high number, 0 <= low <= high"
                 rule += ", with 1 between them" if name == "factor" else " (unit: lr)"
-                raise LedgerError(describe(f"Bounds.{name}", rule, value))
+                hint = ""
+                if isinstance(value, (list, tuple)) and any(
+                    isinstance(one, str) for one in value
+                ):
+                    hint = "YAML reads 1e-7 as a text: write 1.0e-7"
+                raise LedgerError(describe(f"Bounds.{name}", rule, value, hint=hint))
             object.__setattr__(self, name, (float(value[0]), float(value[1])))
         if not isinstance(self.reason, bool):
             raise LedgerError(

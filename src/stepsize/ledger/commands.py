@@ -44,6 +44,7 @@ LONGEST = {"id": 100, "author": 200, "reason": 2000, "groups": 1000}
 """Characters that a text of a command may have."""
 
 _DEADLINE = ("at", "length", "reserve_seconds")
+_LONG_SECONDS = 1e12  # a budget of which any reserve may be a part
 
 
 def author_here() -> str:
@@ -86,9 +87,13 @@ def make_command(
         LedgerError: The verb is unknown, or a value is outside its range.
         InvalidScheduleError: A value of an event is outside its range.
     """
-    if expires_seconds is not None and not expires_seconds > 0:
-        rule = "be > 0, or None (unit: seconds)"
+    if expires_seconds is not None and not (
+        _is_finite(expires_seconds) and expires_seconds > 0
+    ):
+        rule = "be finite and > 0, or None (unit: seconds)"
         raise LedgerError(describe("Command.expires_seconds", rule, expires_seconds))
+    if values is not None and not isinstance(values, Mapping):
+        raise LedgerError(describe("Command.values", "be a mapping", values))
     made = Command(
         id=uuid.uuid4().hex[:12] if id is None else id,
         verb=verb,
@@ -123,9 +128,21 @@ def check(command: Command) -> None:
         raise LedgerError(describe("Command.verb", rule, verb))
     for name, most in LONGEST.items():
         text = getattr(command, name)
+        named = name in ("id", "author")
+        if not isinstance(text, str) or (named and not text):
+            rule = "be a text that is not empty" if named else "be a text"
+            raise LedgerError(describe(f"Command.{name}", rule, text))
         if len(text) > most:
             rule = f"have at most {most} characters"
             raise LedgerError(describe(f"Command.{name}", rule, len(text)))
+    for name, low in (("expected_step", 0), ("tolerance", 0), ("seen", -1)):
+        number = getattr(command, name)
+        optional = name != "tolerance"
+        if not (optional and number is None) and (
+            type(number) is not int or number < low
+        ):
+            rule = f"be an int >= {low}{', or None' if optional else ''}"
+            raise LedgerError(describe(f"Command.{name}", rule, number))
     if verb in EVENTS:
         event_of(command, 0)
         return
@@ -136,10 +153,16 @@ def check(command: Command) -> None:
         raise LedgerError(describe(verb, rule, extra[0]))
     if verb == "deadline":
         at = values.get("at")
-        number = isinstance(at, (int, float)) and not isinstance(at, bool)
-        if at is not None and not (number and math.isfinite(at)):
+        if at is not None and not _is_finite(at):
             rule = "be a time (unit: seconds since 1970), or None to call it off"
             raise LedgerError(describe("deadline.at", rule, at))
+        given = {k: v for k, v in values.items() if k != "at" and v is not None}
+        Deadline(_LONG_SECONDS, **given)
+
+
+def _is_finite(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
 def event_of(command: Command, update: int) -> Event:

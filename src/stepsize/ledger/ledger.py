@@ -69,14 +69,15 @@ class Ledger:
     Args:
         place: The run's folder, the address of a database (see `store_of`), or a
             `Store`.
-        name: The run's name; None: that of the folder.
+        name: The run's name; a text that is not empty. None: that of the folder.
         metrics_every: Updates between two records of rates and losses; int >= 1.
         flush_seconds: Time after which metrics are written. Unit: seconds; >= 0.
         poll_seconds: Time between two looks for commands. Unit: seconds; > 0; None:
             never, nobody can steer.
         bounds: Who may steer, and how far: a `Bounds`, or its file. None:
             `steering.yaml` in the run's folder, if it is there.
-        tags: What else is to be known of the run: a commit, a job's number, ...
+        tags: What else is to be known of the run, texts by name: a commit, a job's
+            number, ...
 
     Raises:
         LedgerError: A value is outside its range, or the file of bounds is damaged.
@@ -106,20 +107,25 @@ class Ledger:
     ) -> None:
         self.store: Store = store_of(place)
         self.name = name_of(self.store) if name is None else name
+        if not _is_text(self.name) or not self.name:
+            rule = "be a text that is not empty"
+            raise LedgerError(describe("Ledger.name", rule, self.name))
         if type(metrics_every) is not int or metrics_every < 1:
             rule = "be an int >= 1 (unit: updates)"
             raise LedgerError(describe("Ledger.metrics_every", rule, metrics_every))
-        if not flush_seconds >= 0:
+        if not _is_number(flush_seconds) or not flush_seconds >= 0:
             rule = "be >= 0 (unit: seconds)"
             raise LedgerError(describe("Ledger.flush_seconds", rule, flush_seconds))
-        if poll_seconds is not None and not poll_seconds > 0:
+        if poll_seconds is not None and not (
+            _is_number(poll_seconds) and poll_seconds > 0
+        ):
             rule = "be > 0, or None (unit: seconds)"
             raise LedgerError(describe("Ledger.poll_seconds", rule, poll_seconds))
         self.metrics_every = metrics_every
         self.flush_seconds = flush_seconds
         self.poll_seconds = poll_seconds
         self.bounds = _bounds(bounds, self.store)
-        self.tags = dict(tags or {})
+        self.tags = _tags(tags)
         self.ranks = 1
         self._guard = threading.RLock()
         self._begun = False
@@ -187,9 +193,12 @@ class Ledger:
         """Record what was measured in an update.
 
         Args:
-            update: The update; it was made.
+            update: The update; it was made. int >= 0.
             rates: Values it used: for each hyperparameter one for each group.
             values: Measurements by name: `metric(7, loss=0.3)`; NaN is one.
+
+        Raises:
+            LedgerError: The update is no int >= 0.
         """
         self.record(Metric.of(update, rates, values))
 
@@ -422,11 +431,38 @@ def _bounds(
 ) -> Bounds | None:
     if isinstance(given, Bounds):
         return given
-    if given is not None:
+    if isinstance(given, (str, os.PathLike)):
         return load_bounds(Path(given))
+    if given is not None:
+        rule = "be a Bounds, or the path of its file"
+        raise LedgerError(describe("Ledger.bounds", rule, given))
     path = getattr(store, "path", None)
     usual = path.parent / "steering.yaml" if isinstance(path, Path) else None
     return load_bounds(usual) if usual is not None and usual.exists() else None
+
+
+def _tags(given: Mapping[str, str] | None) -> dict[str, str]:
+    tags = {} if given is None else given
+    if not isinstance(tags, Mapping):
+        raise LedgerError(describe("Ledger.tags", "be a mapping of texts", tags))
+    for name, one in tags.items():
+        if not (_is_text(name) and _is_text(one)):
+            hint = "write a number as str(number)"
+            field = f"Ledger.tags[{name!r}]"
+            raise LedgerError(describe(field, "be a text", one, hint=hint))
+    return dict(tags)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that UTF-8 can hold."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _without_nan(value: Any) -> Any:

@@ -20,17 +20,18 @@ METRICS = {
     "stepsize_value": ("gauge", "Value of a hyperparameter in the last update."),
     "stepsize_loss": ("gauge", "The last recorded loss."),
     "stepsize_changes": ("counter", "Events, by who decided."),
-    "stepsize_commands": ("counter", "Commands, by what became of them."),
+    "stepsize_commands": ("gauge", "Commands, by what became of them."),
     "stepsize_last_record_seconds": ("gauge", "Time of the last record, since 1970."),
 }
 """Every metric, its type, and what it is."""
 
 
-def exposition(runs: Iterable[tuple[str, History]]) -> str:
+def exposition(runs: Iterable[tuple[str, str, History]]) -> str:
     """Return the text.
 
     Args:
-        runs: The name and the records of each run.
+        runs: The name, the place and the records of each run. Several may have one
+            name, as "seed0" of two experiments; no two have one place.
 
     Examples:
         >>> exposition([]).splitlines()[0]
@@ -42,24 +43,25 @@ def exposition(runs: Iterable[tuple[str, History]]) -> str:
         said = ",".join(f'{key}="{_escaped(one)}"' for key, one in labels.items())
         found[name].append(f"{name}{{{said}}} {_number(value)}")
 
-    for run, history in runs:
-        add("stepsize_updates", history.update, run=run)
+    for run, place, history in runs:
+        which = {"run": run, "place": place}
+        add("stepsize_updates", history.update, **which)
         if history.time is not None:
-            add("stepsize_last_record_seconds", history.time, run=run)
+            add("stepsize_last_record_seconds", history.time, **which)
         if history.latest is not None and "loss" in history.latest.values:
-            add("stepsize_loss", float(history.latest.values["loss"]), run=run)
-        _values(run, history, add)
+            add("stepsize_loss", float(history.latest.values["loss"]), **which)
+        _values(which, history, add)
         for who, count in _changes(history).items():
-            add("stepsize_changes", count, run=run, source=who)
+            add("stepsize_changes", count, **which, source=who)
         for status, count in _commands(history).items():
-            add("stepsize_commands", count, run=run, status=status)
+            add("stepsize_commands", count, **which, status=status)
     lines = []
     for name, (kind, text) in METRICS.items():
         lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", *found[name]]
     return "\n".join(lines) + "\n"
 
 
-def _values(run: str, history: History, add: _Add) -> None:
+def _values(which: dict[str, str], history: History, add: _Add) -> None:
     try:
         rates = history.rates()
         total = rates.ends(history.update)
@@ -67,12 +69,12 @@ def _values(run: str, history: History, add: _Add) -> None:
     except StepsizeError:  # without a spec, or with a schedule that is a function
         return
     if total is not None:
-        add("stepsize_planned_updates", total, run=run)
+        add("stepsize_planned_updates", total, **which)
     for path, row in rows.items():
         for group, value in zip(rates.spec.groups, row, strict=True):
             if value is not None:
-                labels = {"run": run, "hyperparameter": path, "group": group}
-                add("stepsize_value", value, **labels)
+                labels = {"hyperparameter": path, "group": group}
+                add("stepsize_value", value, **which, **labels)
 
 
 def _changes(history: History) -> dict[str, int]:

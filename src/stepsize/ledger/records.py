@@ -10,11 +10,13 @@ import socket
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import Any, ClassVar, Literal, final
 
 import msgspec
 
 from stepsize.control.events import Event
+from stepsize.errors import LedgerError, describe
 
 Plain = dict[str, Any]
 
@@ -182,9 +184,13 @@ class Metric(Record, frozen=True, kw_only=True, tag="metric"):
         *,
         when: float | None = None,
     ) -> Metric:
-        """Return the record of measurements, not finite ones among them."""
+        """Return the record of measurements, not finite ones among them.
+
+        Raises:
+            LedgerError: The update is no int >= 0.
+        """
         return cls(
-            update=update,
+            update=_update(update),
             rates={
                 path: tuple(None if one is None else float(one) for one in row)
                 for path, row in (rates or {}).items()
@@ -313,6 +319,18 @@ AnyRecord = (
     Run | Spec | Changed | Metric | Finder | Advice | Command | Answer | Note | End
 )
 """Any record: what a line may hold."""
+
+
+def _update(value: Any) -> int:
+    """Read an update: Python's int or NumPy's."""
+    try:
+        update = index(value)
+    except TypeError:
+        update = -1
+    if update < 0:
+        rule = "be an int >= 0 (unit: updates)"
+        raise LedgerError(describe("Metric.update", rule, value))
+    return update
 
 
 def _plain(value: float) -> Any:

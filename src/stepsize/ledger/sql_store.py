@@ -31,6 +31,16 @@ _tables: dict[str, Any] = {}
 _guard = Lock()
 
 
+def _forget_connections() -> None:
+    """Leave the connections to the parent: a forked process makes its own."""
+    for engine in _engines.values():
+        engine.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_connections)
+
+
 @final
 class SqlStore:
     """The records of one run in a table `stepsize_records`, one a row.

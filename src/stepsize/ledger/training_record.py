@@ -178,7 +178,8 @@ def _many(count: int, one: str, more: str) -> str:
 
 
 def _integrity(verified: Verification) -> list[str]:
-    said = "nothing is wrong" if verified.sound else f"{verified.count} findings"
+    many = _many(verified.count, "finding", "findings")
+    said = "nothing is wrong" if verified.sound else many
     lines = [
         f"{verified.records} records, {verified.rates} rates compared: {said}.",
         f"Digest of the last record: {verified.head}",

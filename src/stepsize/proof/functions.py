@@ -11,7 +11,6 @@ import hashlib
 import importlib.util
 import inspect
 import io
-import math
 import sys
 import tempfile
 import time
@@ -37,6 +36,8 @@ _GIVEN = ("total_steps", "seed", "policies", "average", "report")
 _OPTIONAL = ("policies", "average")
 _HINT = f"write it as {SIGNATURE}"
 _OUTPUT_LINES = 5
+_HUGE = 1e100
+"""Beyond it a metric is as good as infinite: means and squares would not be finite."""
 
 
 @final
@@ -246,28 +247,32 @@ def _read(result: object, total_steps: int) -> Returned:
         )
     status: Status = "finished"
     reason = ""
-    if not math.isfinite(val):
-        status, reason = "diverged", f"val is {val}"
+    if not _usable(val):
+        status, reason = "diverged", f"val is {val:g}"
     elif updates != total_steps:
         status = "unequal_budget"
         reason = f"made {int(updates)} updates instead of {total_steps}"
     return Returned(
         status=status,
         reason=reason,
-        val=val if math.isfinite(val) else None,
-        test=test if math.isfinite(test) else None,
+        val=val if _usable(val) else None,
+        test=test if _usable(test) else None,
         direction=direction,
         updates=int(updates),
     )
 
 
+def _usable(value: float) -> bool:
+    return abs(value) <= _HUGE  # NaN is not
+
+
 def _number(result: Mapping[str, Any], key: str) -> float:
-    """Read a number: Python's, NumPy's or a tensor of one element."""
+    """Read a number: Python's, or an array or a tensor of one element."""
     value = result[key]
     try:
         if isinstance(value, str | bytes):
             raise TypeError
-        return float(value)
+        return float(value.item() if hasattr(value, "item") else value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ProofError(describe(f"returned {key}", "be a number", value)) from error
 

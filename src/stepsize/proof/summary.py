@@ -296,9 +296,12 @@ def _summary(
 def _notes(reading: _Reading, name: str) -> tuple[str, ...]:
     """Say what keeps an arm from a claim."""
     finished = len(reading.tests[name])
-    if reading.rates[name] is None or not finished:
-        why = ": unequal budgets" if unequal(name, reading.runs) else ""
-        return (f"no run of it counts{why}",)
+    if not finished and unequal(name, reading.runs):
+        return ("no run of it counts: unequal budgets",)
+    if not finished and reading.rates[name] is not None:
+        return ("no run at its rate has a finite test metric",)
+    if not finished:
+        return ("no run of it counts",)
     if finished < reading.seeds:
         return (
             f"only {finished} of {reading.seeds} seeds count at its rate, so no claim "

@@ -11,6 +11,8 @@ NONE = "-"
 
 PLUS_MINUS = "±"
 
+_LONG = 1e9  # numbers that are written with an exponent, as of a run that exploded
+
 
 def decimals(comparison: Comparison) -> int:
     """Decimals that show four digits of the metric, three below 1; in [0, 9]."""
@@ -27,9 +29,14 @@ def rate(lr: float | None) -> str:
 
 
 def number(value: float | None, places: int, *, sign: bool = False) -> str:
-    """Write a number with fixed decimals; "-0.00" becomes "+0.00"."""
+    """Write a number with fixed decimals, a huge one with an exponent.
+
+    "-0.00" becomes "+0.00".
+    """
     if value is None:
         return NONE
+    if abs(value) >= _LONG:
+        return f"{value:+.3e}" if sign else f"{value:.3e}"
     rounded = round(value, places) + 0.0
     return f"{rounded:+.{places}f}" if sign else f"{rounded:.{places}f}"
 
