@@ -64,6 +64,19 @@ def test_advise_asks_for_what_is_not_said(
     assert json.loads(out) == said
 
 
+def test_a_wrong_answer_is_asked_for_again(
+    run: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = "visin\nvision\nFoo\nSGD\nmaybe\nno\n-3\n1000\nmany\n0\nnan\n0\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answers))
+    code, out, err = run("advise", "--ask", "--deadline", "3600", "--json")
+    assert code == 0
+    said = json.loads(out)["recipe"]
+    assert (said["optimizer"], said["total_steps"]) == ("SGD", 1000)
+    assert err.count("Error: write") == 5
+    assert "The optimizer must be an optimizer whose scaling is known; got 'Foo'" in err
+
+
 def test_contradictions_are_one_clear_error(run: Terminal) -> None:
     clash = ["--batch", "256", "--micro-batch", "3"]
     code, out, err = run("steps", "--dataset-size", "5000", "--epochs", "1", *clash)

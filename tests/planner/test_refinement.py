@@ -24,6 +24,14 @@ def test_closed_form_vectors() -> None:
     assert closed_form(NORMS, 1) == pytest.approx(absolute, abs=6e-7)
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e300])
+def test_the_unit_of_the_norms_does_not_matter(unit: float) -> None:
+    peak: Any = np.float32(0.5)
+    made = refine(NORMS * unit, optimizer="sgd", peak_lr=peak)
+    usual = refine(NORMS, optimizer="sgd", peak_lr=0.5)
+    assert made(range(8)) == pytest.approx(usual(range(8)))
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "AdamW"])
 def test_schedule_of_the_vectors(optimizer: str) -> None:
     power = 2 if optimizer == "sgd" else 1
@@ -100,6 +108,7 @@ def test_values_that_are_not_finite_are_left_out() -> None:
         ([1.0] * 9, {"optimizer": "magic"}, r"refine\.optimizer must be one of sgd"),
         ([1.0] * 9, {"steps": 1}, r"refine\.steps must be an int >= 2"),
         ([1.0] * 9, {"peak_lr": 0}, r"refine\.peak_lr must be"),
+        ([1.0] * 9, {"peak_lr": True}, r"refine\.peak_lr must be"),
         ([1.0] * 9, {"method": "guess"}, r"be 'closed form' or 'bound'"),
     ],
 )

@@ -188,6 +188,10 @@ def test_numbers(value: Any) -> None:
         (lambda: raw.hold().resolve(0), "Horizon.steps must be a finite number > 0"),
         (lambda: raw.hold().resolve(2.5), "Horizon.steps must be an int >= 1"),
         (
+            lambda: raw.hold().resolve(horizon=3),
+            "resolve.horizon must be a Horizon; got 3",
+        ),
+        (
             lambda: raw.hold().resolve(5, horizon=raw.Horizon()),
             "resolve.total_steps must be left out",
         ),

@@ -20,7 +20,7 @@ try:
 except ImportError as error:
     raise missing("PyTorch", "torch") from error
 
-from stepsize.adapters.driving.arguments import Ledger, Value
+from stepsize.adapters.driving.arguments import Ledger, Value, as_policies
 from stepsize.adapters.driving.resuming import HorizonChange
 from stepsize.adapters.torch import Ranks, Rewound, Rule, Scheduler
 from stepsize.adapters.torch.scheduler import Store
@@ -65,7 +65,7 @@ def checked(owner: str, settings: Settings, *, clock: bool = False) -> Settings:
         raise AdapterError(describe(f"{owner}.lr", rule, None))
     kept = settings.copy()
     kept["events"] = tuple(settings.get("events", ()))
-    kept["policies"] = tuple(settings.get("policies", ()))
+    kept["policies"] = tuple(as_policies(settings.get("policies", ()), owner))
     rules = settings.get("rules", ())
     kept["rules"] = rules if isinstance(rules, Mapping) else tuple(rules)
     for policy in kept["policies"]:

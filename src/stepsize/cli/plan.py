@@ -38,6 +38,9 @@ def plan(  # noqa: PLR0917 - typer calls it by name
     max_slope: Annotated[
         float | None, typer.Option(help="Steepest fall, in peaks per run.")
     ] = None,
+    monotone: Annotated[
+        bool, typer.Option(help="Whether the rate may only fall after the warmup.")
+    ] = True,
     step: StepColumn = None,
     loss: LossColumn = None,
     rate: RateColumn = None,
@@ -74,7 +77,12 @@ def plan(  # noqa: PLR0917 - typer calls it by name
             "needs one"
         )
     found = law.optimum(
-        steps=steps, peak_lr=peak_lr, warmup=warmup, floor=floor, max_slope=max_slope
+        steps=steps,
+        peak_lr=peak_lr,
+        warmup=warmup,
+        floor=floor,
+        monotone=monotone,
+        max_slope=max_slope,
     )
     made = predict(law, found.schedule, steps=steps)
     doubt("optimum", made.doubts)

@@ -1,6 +1,8 @@
 """`stepsize advise`: a reasoned start for a run, from flags or asked one by one."""
 
+import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -49,6 +51,10 @@ def recipe(  # noqa: PLR0917 - typer calls it by name
     extendable: Annotated[
         bool, typer.Option("--extendable", help="The run may go on after its end.")
     ] = False,
+    deadline: Annotated[
+        float | None,
+        typer.Option(help="Wall time of the run; adds a policy. Unit: seconds."),
+    ] = None,
     ask: Annotated[
         bool, typer.Option("--ask", help="Ask for what is not said, one by one.")
     ] = False,
@@ -97,6 +103,7 @@ def recipe(  # noqa: PLR0917 - typer calls it by name
         peak_lr=peak_lr,
         style=style,
         extendable=extendable,
+        deadline=deadline,
     )
     text = screens.to_json(advice.to_dict()) if json else f"{advice}\n"
     screens.write_data(text, output)
@@ -116,13 +123,64 @@ def _pretrained(text: str | None) -> bool | str:
     return known[text]
 
 
-_QUESTIONS: dict[str, tuple[str, str, type]] = {
-    "task": ("What is it: general, vision or language?", "general", str),
-    "optimizer": ("Which optimizer?", "AdamW", str),
-    "pretrained": ("Is it pretrained: no, yes or lora?", "no", str),
-    "total_steps": ("How many updates? (0: the end is open)", "0", int),
-    "batch": ("How many samples in an update? (0: not known)", "0", int),
-    "parameters": ("How many parameters has the model? (0: not known)", "0", float),
+def _one_of(*names: str) -> Callable[[str], str]:
+    """Return what reads one of some names."""
+
+    def read(text: str) -> str:
+        if text not in names:
+            raise typer.BadParameter(f"write one of {', '.join(names)}")
+        return text
+
+    return read
+
+
+def _optimizer(text: str) -> str:
+    """Return the name of an optimizer that is known."""
+    from stepsize.errors import InvalidScheduleError
+    from stepsize.planner.scaling.families import key_of
+
+    try:
+        key_of(text, "The optimizer")
+    except InvalidScheduleError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
+def _count(kind: type[int] | type[float]) -> Callable[[str], float]:
+    """Return what reads a number of things; 0 stands for one that is not known."""
+
+    def read(text: str) -> float:
+        try:
+            found = kind(text)
+        except ValueError:
+            found = -1
+        if not 0 <= found < math.inf:
+            raise typer.BadParameter(f"write {_WORDS[kind]}, 0 or more")
+        return found
+
+    return read
+
+
+_WORDS = {int: "a whole number", float: "a number, as in 125e6"}
+_QUESTIONS: dict[str, tuple[str, str, Callable[[str], Any]]] = {
+    "task": (
+        "What is it: general, vision or language?",
+        "general",
+        _one_of("general", "vision", "language"),
+    ),
+    "optimizer": ("Which optimizer?", "AdamW", _optimizer),
+    "pretrained": (
+        "Is it pretrained: no, yes or lora?",
+        "no",
+        _one_of("no", "yes", "lora"),
+    ),
+    "total_steps": ("How many updates? (0: the end is open)", "0", _count(int)),
+    "batch": ("How many samples in an update? (0: not known)", "0", _count(int)),
+    "parameters": (
+        "How many parameters has the model? (0: not known)",
+        "0",
+        _count(float),
+    ),
 }
 
 
@@ -132,8 +190,8 @@ def _asked(said: dict[str, Any], has_epochs: bool, has_batch: bool) -> dict[str,
         raise typer.BadParameter("needs an input to read from", param_hint="--ask")
     found = dict(said)
     known = {"total_steps": has_epochs, "batch": has_batch}
-    for name, (question, default, kind) in _QUESTIONS.items():
+    for name, (question, default, read) in _QUESTIONS.items():
         if said[name] is None and not known.get(name, False):
-            answer = typer.prompt(question, default=default, type=kind, err=True)
+            answer = typer.prompt(question, default=default, value_proc=read, err=True)
             found[name] = answer or None
     return found

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from stepsize.errors import FitError, describe
+from stepsize.planner.arguments import rate
 from stepsize.planner.laws.law import Floats
 from stepsize.schedules.durations import whole
 from stepsize.schedules.knots import knots
@@ -85,12 +86,11 @@ def refine(
     if length is None or length < 2:  # noqa: PLR2004 - a first and a last update
         rule = "be an int >= 2 (unit: updates)"
         raise FitError(describe("refine.steps", rule, steps))
-    if not (isinstance(peak_lr, (int, float)) and 0 < peak_lr < np.inf):
-        rule = "be a finite number > 0 (unit: lr)"
-        raise FitError(describe("refine.peak_lr", rule, peak_lr))
+    peak = rate(peak_lr, "refine.peak_lr")
     smoothed = smoothed_norms(norms) if smooth else norms
     if not ignore_rise:
         _refuse_rise(smoothed)
+    smoothed = smoothed / np.median(smoothed)  # powers of very large ones overflow
     if method == "closed form":
         rates = closed_form(smoothed, power)
     elif method == "bound":
@@ -98,7 +98,7 @@ def refine(
     else:
         rule = "be 'closed form' or 'bound'"
         raise FitError(describe("refine.method", rule, method))
-    return peak_lr * knots(_points(rates / rates.max(), length))
+    return peak * knots(_points(rates / rates.max(), length))
 
 
 def closed_form(norms: Floats, power: int) -> Floats:

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from stepsize.errors import FitError, describe
+from stepsize.planner.arguments import rate
 from stepsize.planner.laws.bound import ConvexBound
 from stepsize.planner.laws.law import Floats
 from stepsize.schedules.durations import whole
@@ -66,9 +67,7 @@ def transfer(
         >>> round(transfer(1e-3, old=short, new=long, old_steps=5000).lr, 5)
         0.00138
     """
-    if not (isinstance(peak_lr, (int, float)) and 0 < peak_lr < np.inf):
-        rule = "be a finite number > 0 (unit: lr)"
-        raise FitError(describe("transfer.peak_lr", rule, peak_lr))
+    peak = rate(peak_lr, "transfer.peak_lr")
     before = _shape(old, old_steps, "old")
     after = _shape(new, old_steps if new_steps is None else new_steps, "new")
     bound = ConvexBound()
@@ -84,7 +83,7 @@ def transfer(
     longer = len(after) / len(before)
     if max(longer, 1 / longer) > 4:  # noqa: PLR2004 - as far as was measured
         doubts.append(f"a horizon {longer:.2g} times as long was not measured")
-    return Transferred(lr=peak_lr * factor, factor=factor, doubts=tuple(doubts))
+    return Transferred(lr=peak * factor, factor=factor, doubts=tuple(doubts))
 
 
 def _shape(schedule: Schedule, steps: int, name: str) -> Floats:

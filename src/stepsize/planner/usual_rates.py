@@ -163,6 +163,8 @@ _OTHER_NAMES = {
     "momentum": "sgdmomentum",
     "sgdm": "sgdmomentum",
     "sgdnesterov": "nesterov",
+    "sgdwithmomentum": "sgdmomentum",
+    "sgdwithnesterovmomentum": "nesterov",
     "adamwschedulefree": "schedulefreeadamw",
     "schedulefree": "schedulefreeadamw",
     "radamschedulefree": "schedulefreeadamw",

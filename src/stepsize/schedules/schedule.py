@@ -131,6 +131,11 @@ class Schedule:
             )
         if total_steps is not None:
             horizon = Horizon(steps=total_steps)
+        if horizon is not None and not isinstance(horizon, Horizon):
+            hint = f"resolve(total_steps={horizon!r})" if type(horizon) is int else ""
+            raise InvalidScheduleError(
+                describe("resolve.horizon", "be a Horizon", horizon, hint=hint)
+            )
         return ResolvedSchedule(self, horizon or Horizon(), overflow)
 
     def __call__(self, step: Numeric) -> Any:

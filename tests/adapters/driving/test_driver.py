@@ -136,8 +136,10 @@ def test_policies_are_needed_to_observe_and_a_guard_is_none_of_them() -> None:
         drive().observe(val_loss=1.0)
     with pytest.raises(AdapterError, match="be other than a guard"):
         drive(policies=[Guard()])
-    with pytest.raises(AdapterError, match="must be policies"):
-        drive(policies=[0.5])
+    for wrong in ([0.5], 0.5, "plateau"):
+        with pytest.raises(AdapterError, match="must be policies"):
+            drive(policies=wrong)
+    drive(policies=Plateau()).observe(val_loss=1.0)  # one alone
 
 
 def test_an_event_of_the_past_is_refused_and_changes_nothing() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from stepsize.control.policies import Policy
 from stepsize.control.sink import EventSink
 from stepsize.errors import AdapterError, StepsizeError, describe
 from stepsize.ledger.event_log import EventLog
@@ -29,6 +31,29 @@ def as_sink(ledger: Ledger | None) -> EventSink | None:
         return ledger
     rule = "be the path of an event log, or an EventSink"
     raise AdapterError(describe("Scheduler.ledger", rule, ledger))
+
+
+def as_policies(
+    policies: Iterable[Policy] | Policy, owner: str = "Scheduler"
+) -> list[Policy]:
+    """Return the policies that were given; one alone is a list of one.
+
+    Raises:
+        AdapterError: One of these is none.
+    """
+    given: Any = [policies] if _is_policy(policies) else policies
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        given = [given]
+    asked = list(given)
+    for policy in asked:
+        if not _is_policy(policy):
+            rule = "be policies, as in stepsize.control"
+            raise AdapterError(describe(f"{owner}.policies", rule, policy))
+    return asked
+
+
+def _is_policy(value: object) -> bool:
+    return all(hasattr(value, name) for name in ("name", "start", "observe"))
 
 
 def as_horizon(total_steps: int | None, horizon: Horizon | None) -> Horizon | None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
+from stepsize.adapters.driving.arguments import as_policies
 from stepsize.adapters.driving.viewing import View
 from stepsize.control.events import Event
 from stepsize.control.policies import Change, Policy, State, Together
@@ -106,11 +107,8 @@ def make_council(policies: Iterable[Policy]) -> Council | None:
         AdapterError: One of these is none, or needs snapshots.
         InvalidScheduleError: Two policies have the same name.
     """
-    asked = list(policies)
+    asked = as_policies(policies)
     for policy in asked:
-        if not all(hasattr(policy, name) for name in ("name", "start", "observe")):
-            rule = "be policies, as in stepsize.control"
-            raise AdapterError(describe("Scheduler.policies", rule, policy))
         if isinstance(policy, Rewinds):
             rule = (
                 "be other than a guard: this adapter takes no snapshots to go back to"

@@ -34,14 +34,9 @@ def make_deciding(
     """Check what a Scheduler was given for its policies; None if it has none.
 
     Raises:
-        AdapterError: One of these is none, or there is something for policies that
-            are not there.
+        AdapterError: There is something for policies that are not there.
         InvalidScheduleError: Two policies have the same name.
     """
-    for policy in policies:
-        if not all(hasattr(policy, name) for name in ("name", "start", "observe")):
-            rule = "be policies, as in stepsize.control"
-            raise AdapterError(describe("Scheduler.policies", rule, policy))
     if sync_every is not None:
         check_count(sync_every, "Scheduler.sync_every", 1)
     if not policies:

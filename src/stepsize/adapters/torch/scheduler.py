@@ -13,6 +13,7 @@ from stepsize.adapters.driving.arguments import (
     Ledger,
     Value,
     as_horizon,
+    as_policies,
     as_sink,
     check_choice,
     check_count,
@@ -181,7 +182,7 @@ class Scheduler(Resumable):
         for event in events:
             given = append(given, event, made=0)
         start = 0 if update is None else check_count(update, "Scheduler.update")
-        asked = list(policies)
+        asked = as_policies(policies)
         group = ranks_of(ranks, needed=bool(asked) or ledger is not None)
         deciding = make_deciding(
             asked,

@@ -53,8 +53,6 @@ def key_of(optimizer: object, field: str) -> str:
         >>> key_of("SGD + momentum", "scale.optimizer")
         'sgdmomentum'
     """
-    if isinstance(optimizer, str) and optimizer in _KEYS:  # as the error names it
-        return _KEYS[optimizer]
     found = usual(optimizer) if optimizer is not None else None
     if found is None:
         rule = "be an optimizer whose scaling is known"
