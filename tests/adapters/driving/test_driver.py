@@ -131,6 +131,21 @@ def test_a_policy_on_the_loss_sees_every_step() -> None:
         driver.step(loss="high")
 
 
+def test_a_metric_that_never_comes_is_told_of_once() -> None:
+    names = [Plateau("val_los"), Plateau("accuracy", mode="max", name="second")]
+    driver = drive(policies=names)
+    for _ in range(30):
+        driver.step()
+        driver.observe(loss=1.0)  # of updates: a validation may come much later
+    for _ in range(9):
+        driver.observe(val_loss=1.0, accuracy=0.5)
+    told = "'plateau' watches 'val_los', which none of 10 .*perhaps 'val_loss' is"
+    with pytest.warns(SchedulerWarning, match=told):
+        driver.observe(val_loss=1.0, accuracy=0.5)
+    for _ in range(20):
+        driver.observe(val_loss=1.0, accuracy=0.5)  # a second warning would be an error
+
+
 def test_policies_are_needed_to_observe_and_a_guard_is_none_of_them() -> None:
     with pytest.raises(AdapterError, match="policies must be given for observe"):
         drive().observe(val_loss=1.0)

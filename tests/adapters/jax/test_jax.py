@@ -186,6 +186,7 @@ def test_a_table_without_inject_hyperparams_is_refused() -> None:
         jax.jit(optimizer.update)(jnp.ones(1), state)
 
 
+@pytest.mark.slow  # which installs flax
 def test_an_optimizer_of_flax_nnx_is_steered() -> None:
     from flax import nnx
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from stepsize.adapters.driving.arguments import as_policies
+from stepsize.adapters.driving.awaited import Awaited
 from stepsize.adapters.driving.viewing import View
 from stepsize.control.events import Event
 from stepsize.control.policies import Change, Policy, State, Together
@@ -35,6 +36,7 @@ class Council:
         self.state: State = self.council.start()
         self.patient = all(map(_is_patient, policies))
         self._view = View()
+        self._awaited = Awaited(policies)
         self._noticed: set[int] = set()  # sequences of events the policies know of
         self._spent = 0.0  # seconds of earlier processes
         self._began = time.monotonic()
@@ -45,6 +47,7 @@ class Council:
         Returns:
             The events that came of it, as they were recorded.
         """
+        self._awaited.look(metrics)
         update = driver.update
         for event in driver.events:
             if event.sequence not in self._noticed and event.update <= update:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import torch
 
+from stepsize.adapters.driving.awaited import Awaited
 from stepsize.adapters.driving.viewing import View
 from stepsize.adapters.driving.warning import SchedulerWarning
 from stepsize.adapters.torch.decided import events_of, snapshot_of
@@ -90,6 +91,7 @@ class Deciding:
         self._readings = Readings(every, subject.scaler)
         self._due = 0  # updates made at which the policies are asked, at the latest
         self._view = View()
+        self._awaited = Awaited(policies)
         self._seen = -1  # updates made at the last call
         self._noticed: set[int] = set()  # sequences of events the policies know of
         self._known: tuple[Event, ...] = ()  # events of which all are noticed
@@ -158,6 +160,7 @@ class Deciding:
             name: number_of(value, f"Scheduler.observe.{name}")
             for name, value in metrics.items()
         }
+        self._awaited.look(plain)
         return self._ask(scheduler, [Reading(scheduler.update, plain)])
 
     _skipped = 0  # fused updates skipped at the last call
