@@ -53,7 +53,9 @@ def more():
     return setup() | {"colour": "red"}
 
 def misshapen():
-    return setup() | {"model": torch.nn.Linear(3, 1)}
+    model = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return setup() | {"model": model, "optimizer": optimizer}
 
 def interrupted():
     def loss_fn(*_):
@@ -246,6 +248,11 @@ def test_a_recorded_curve(run: Terminal) -> None:
     assert found.suggestion < found.blowup
     code, out, _ = run("find", "--curve", "a.csv")
     assert out.startswith(f"a.csv: lr {found.suggestion:.3g}")
+    text = Path("a.csv").read_text()
+    for mark in (";", "\t"):
+        Path("b.csv").write_text(text.replace(",", mark))
+        _, out, _ = run("find", "--curve", "b.csv", "--json")
+        assert Found.from_dict(json.loads(out)) == found
     write_curve("flat.csv", [2.0] * 60)
     code, out, _ = run("find", "--curve", "flat.csv")
     assert code == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.commands import Terminal
 
+from stepsize.finder import analyse
 from stepsize.planner.recipe_file import load_recipe
 
 
@@ -101,3 +102,101 @@ def test_scale_to_another_length(run: Terminal) -> None:
         assert (code, "goes without --from-batch" in err) == (2, True)
     code, _, err = run("scale", "r.yaml")
     assert (code, "give --batch or --micro-batch, or --to-steps" in err) == (2, True)
+
+
+NAMES = ["embed.weight", *(f"blocks.{k}.w" for k in range(3)), "head.weight"]
+SHAPES = {name: [8, 8] for name in NAMES}
+SCRIPT = """
+class Model:
+    def named_parameters(self):
+        class One:
+            shape = (8, 8)
+        return [(f"blocks.{k}.w", One()) for k in range(3)]
+
+def setup():
+    return {"model": Model()}
+
+def bare():
+    return Model()
+
+def broken():
+    raise RuntimeError("no data")
+"""
+
+
+def test_advise_on_a_model_by_layer(run: Terminal) -> None:
+    Path("model.json").write_text(json.dumps(SHAPES))
+    args = ["advise", "--total-steps", "100", "--model", "model.json", "--json"]
+    for groups, first in (("layer-decay", 0.75**4), ("ulmfit", 2.6**-4)):
+        code, out, _ = run(*args, "--pretrained", "yes", "--groups", groups)
+        made = json.loads(out)["groups"]
+        assert code == 0
+        assert made["groups"]["layer00"] == ["embed.weight"]
+        assert made["rules"][0]["value"] == pytest.approx(first)
+    code, out, _ = run(*args, "--groups", "unfreezing", "--yaml", "made.yaml")
+    assert code == 0
+    rules = load_recipe("made.yaml").rules
+    assert [rule.match for rule in rules][-1] == "head"
+    assert "jump(to_lr=1.0)" in str(rules[0].value)
+    _, out, _ = run(*args, "--optimizer", "muon")
+    assert json.loads(out)["groups"]["groups"] == {
+        "muon": NAMES[1:-1],
+        "adamw": [NAMES[0], NAMES[-1]],
+    }
+
+
+@pytest.mark.parametrize("name", ["setup", "bare"])
+def test_advise_on_the_model_of_a_script(run: Terminal, name: str) -> None:
+    Path("mine.py").write_text(SCRIPT)
+    code, out, _ = run("advise", "--model", f"mine.py:{name}", "--optimizer", "sgd")
+    assert code == 0
+    assert "192 parameters" in out
+    assert out.splitlines()[-1].startswith("search lr: from ")
+
+
+def test_advise_takes_what_a_finder_found(run: Terminal) -> None:
+    found = analyse(
+        [10.0 ** (k / 10 - 6) for k in range(60)],
+        [2 - min(1, 10.0 ** (k / 10 - 4)) + 10.0 ** (k / 5 - 10.6) for k in range(60)],
+    )
+    Path("found.json").write_text(json.dumps(found.to_dict()))
+    args = ["advise", "--total-steps", "100", "--found", "found.json"]
+    code, out, _ = run(*args, "--json")
+    said = json.loads(out)
+    assert code == 0
+    assert found.low is not None
+    assert said["choices"][0]["value"] == found.suggestion
+    assert said["search_space"]["lr"]["low"] == found.low / 2
+    _, out, _ = run("advise", "--optimizer", "prodigy", "--json")
+    assert json.loads(out)["search_space"] == {}
+    assert run(*args, "--peak-lr", "0.1")[0] == 2
+    nothing = analyse([1.0], [1.0])
+    Path("found.json").write_text(json.dumps(nothing.to_dict()))
+    code, _, err = run(*args)
+    assert code == 1
+    assert "advise.found must have a suggestion; its status is too_few" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["--model", "no.json"], 1, "advise.model must be a JSON file"),
+        (["--model", "torn.json"], 1, "advise.model must be a JSON file"),
+        (["--model", "mine.py"], 1, "advise.model must be FILE.py:FUNCTION"),
+        (["--model", "mine.py:broken"], 1, "mine.py:broken failed"),
+        (["--model", "mine.py:bare", "--parameters", "5"], 2, "goes without --model"),
+        (["--groups", "ulmfit"], 1, 'recipe.groups must be "none" where'),
+        (["--groups", "all"], 1, "recipe.groups must be one of"),
+        (["--found", "torn.json"], 1, "advise.found must be a JSON file"),
+        (["--found", "list.json"], 1, "be what `to_dict` returns"),
+    ],
+)
+def test_what_advise_cannot_read(
+    run: Terminal, args: list[str], code: int, message: str
+) -> None:
+    Path("mine.py").write_text(SCRIPT)
+    Path("torn.json").write_text("{")
+    Path("list.json").write_text("[]")
+    found, out, err = run("advise", *args)
+    assert (found, out) == (code, "")
+    assert message in err.replace("\n", " ").replace("  ", " ")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +35,10 @@ def test_it_is_json_and_back() -> None:
     assert again.curve is not None
     assert math.isnan(again.curve.losses[-1])
     assert again.to_dict() == FOUND.to_dict()
-    assert replace(again, curve=None) == replace(FOUND, curve=None)
+    assert again == FOUND
+    assert len({again, FOUND, pickle.loads(pickle.dumps(FOUND))}) == 1
+    assert replace(FOUND, rules={}) != FOUND
+    assert replace(FOUND, curve=None) != FOUND
 
 
 @pytest.mark.parametrize(
@@ -47,6 +51,8 @@ def test_it_is_json_and_back() -> None:
         ({"low": 0.0}, "be finite and > 0"),
         ({"high": math.inf}, "be finite and > 0"),
         ({"suggestion": None, "low": None, "high": None}, "when the status is ok"),
+        ({"steps": -1}, r"Found\.steps must be an int >= 0; got -1"),
+        ({"steps": 1.5}, r"Found\.steps must be an int >= 0"),
     ],
 )
 def test_a_result_that_cannot_be_is_refused(change: dict[str, Any], match: str) -> None:
@@ -57,6 +63,13 @@ def test_a_result_that_cannot_be_is_refused(change: dict[str, Any], match: str) 
 def test_another_version_is_refused() -> None:
     with pytest.raises(FinderError, match=r"Found\.version must be 1"):
         Found.from_dict({**FOUND.to_dict(), "version": 2})
+
+
+def test_a_count_below_0_is_refused() -> None:
+    plain = FOUND.to_dict()
+    plain["probes"][0]["steps"] = -8
+    with pytest.raises(FinderError, match=r"Probe\.steps must be an int >= 0; got -8"):
+        Found.from_dict(plain)
 
 
 @pytest.mark.parametrize("plain", [None, 3, []])

@@ -5,6 +5,7 @@ import math
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -174,6 +175,59 @@ def test_what_no_rate_improves_has_no_descent() -> None:
     assert found.reasons == ("No probe lowered the loss.",)
 
 
+def test_losses_that_no_rate_changes_have_no_descent() -> None:
+    """As of an optimizer of another model: only the batches differ."""
+    order = random.Random(0)
+    batches = [0.5, 1.0, 4.2, 2.4, 1.4, 4.2, 1.7, 1.0]
+    drawn: list[float] = []
+
+    def again(stream: int) -> None:
+        order.seed(stream)
+        drawn.clear()
+
+    def step(lr: float) -> float:
+        if not drawn:
+            drawn.extend(order.sample(batches, len(batches)))
+        return drawn.pop()
+
+    found = find(step, again)
+    assert (found.status, found.suggestion) == ("no_descent", None)
+    assert found.reasons == ("Every probe comes to 2.05: the rate changes nothing.",)
+
+
+def test_a_walk_that_finds_no_end_leaves_updates_for_the_test() -> None:
+    """The lower the rate, the lower the loss, by less than batches differ."""
+    number = 0
+    noise = random.Random(0)
+
+    def again(stream: int) -> None:
+        nonlocal number
+        number = 0
+        noise.seed(stream)
+
+    def step(lr: float) -> float:
+        nonlocal number
+        number += 1
+        return 2.0 + noise.gauss(0.0, 0.1) + 1e-6 * number * math.log(lr)
+
+    found = find(step, again)
+    assert (found.status, found.suggestion) == ("no_descent", None)
+
+
+def test_numpy_ints_are_ints() -> None:
+    count = np.int64(300)
+    found = found_of(Quadratic(), steps=count, horizon=count)
+    assert found == found_of(Quadratic(), steps=300, horizon=300)
+
+
+@pytest.mark.parametrize("ends", [(1e-100, 1e100), (0.1, 0.101)])
+def test_ends_may_lie_far_apart_and_close_together(ends: tuple[float, float]) -> None:
+    low, high = ends
+    found = found_of(Quadratic(), low=low, high=high)
+    assert found.curve is not None
+    assert found.curve.lrs[0] == low
+
+
 def test_every_rate_that_breaks_leaves_none() -> None:
     found = found_of(
         Quadratic(broken=lambda count, lr: math.nan if count > 1 else None)
@@ -303,6 +357,11 @@ def test_an_error_within_the_step_comes_out() -> None:
     [
         ({"steps": 0}, "find.steps must be an int >= 1"),
         ({"steps": True}, "find.steps must be an int >= 1"),
+        ({"fast": "no"}, "find.fast must be True or False"),
+        ({"low": 1e-300}, r"find.low must lie between 1e-100 and 1e\+100"),
+        ({"high": 1e300}, r"find.high must lie between 1e-100 and 1e\+100"),
+        ({"low": 1.0, "high": 1.0 + 1e-15}, "find.high must be greater than `low`, 1"),
+        ({"horizon": 10.0}, "find.horizon must be an int >= 1"),
         ({"low": 0.0}, "find.low must be finite and > 0"),
         ({"high": math.inf}, "find.high must be finite and > 0"),
         ({"low": "1e-7"}, "find.low must be finite and > 0"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stepsize.errors import FinderError, describe
+from stepsize.planner.records.files import delimiter
 from stepsize.proof.functions import TrainFunction, import_file, reason_of
 
 NEEDED = ("model", "optimizer", "loss_fn", "batches")
@@ -24,8 +25,12 @@ ALLOWED = (
 COLUMNS = ("lr", "loss")
 
 
-def load_setup(text: str) -> Callable[[], Any]:
+def load_setup(text: str, field: str = "find.script") -> Callable[[], Any]:
     """Return the function that my_script.py:setup names.
+
+    Args:
+        text: The two names.
+        field: What an error calls it.
 
     Raises:
         FinderError: There is no such file or function.
@@ -36,7 +41,7 @@ def load_setup(text: str) -> Callable[[], Any]:
     if not colon or not name.isidentifier() or not path.is_file():
         rule = "be FILE.py:FUNCTION, with a file that exists"
         hint = f"looked in {Path.cwd()}; write it as my_script.py:setup"
-        raise FinderError(describe("find.script", rule, text, hint=hint))
+        raise FinderError(describe(field, rule, text, hint=hint))
     found = getattr(import_file(path.resolve(), path.stat().st_mtime_ns), name, None)
     if not callable(found):
         raise FinderError(describe(path.name, f"define the function {name}", found))
@@ -84,15 +89,16 @@ def failing(text: str) -> Callable[[BaseException], FinderError]:
 def read_curve(path: Path) -> tuple[list[float], list[float]]:
     """Return the rates and the losses of a CSV file.
 
-    Its first line names the columns, lr and loss among them, in any order. A loss may
-    be nan, inf or empty (nan).
+    Its first line names the columns, lr and loss among them, in any order, divided by
+    commas, semicolons or tabs. A loss may be nan, inf or empty (nan).
 
     Raises:
         FinderError: It cannot be read, or a value is no number; it says which line.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
+        text = path.read_text(encoding="utf-8-sig")
+        lines = text.splitlines(keepends=True)
+        rows = list(csv.reader(lines, delimiter=delimiter(text)))
     except OSError as error:
         rule = "be a file that can be read"
         raise FinderError(

@@ -36,7 +36,8 @@ def plan(  # noqa: PLR0917 - typer calls it by name
         float, typer.Option(help="Lowest rate, as a share of the peak.")
     ] = 0.0,
     max_slope: Annotated[
-        float | None, typer.Option(help="Steepest fall, in peaks per run.")
+        float | None,
+        typer.Option(help="Steepest fall, in peaks per run after its warmup."),
     ] = None,
     monotone: Annotated[
         bool, typer.Option(help="Whether the rate may only fall after the warmup.")

@@ -41,8 +41,26 @@ def recipe(  # noqa: PLR0917 - typer calls it by name
     parameters: Annotated[
         float | None, typer.Option(help="Parameters of the model, as in 125e6.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Its parameters: JSON of {name: shape}, or my_script.py:setup.",
+        ),
+    ] = None,
+    groups: Annotated[
+        str,
+        typer.Option(
+            help="Rates by layer, of a --model: none, layer-decay, ulmfit or "
+            "unfreezing."
+        ),
+    ] = "none",
     peak_lr: Annotated[
-        float | None, typer.Option(help="The peak rate, if a finder gave it.")
+        float | None, typer.Option(help="The peak rate, if it is known.")
+    ] = None,
+    found: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The peak rate, from stepsize find --json."),
     ] = None,
     style: Annotated[
         str,
@@ -67,6 +85,10 @@ def recipe(  # noqa: PLR0917 - typer calls it by name
     """Advise on a run: schedule, peak rate, warmup, with reasons and sources."""
     if output is not None and not json:
         raise typer.BadParameter("needs --json", param_hint="--output")
+    if model is not None and parameters is not None:
+        raise typer.BadParameter("goes without --model", param_hint="--parameters")
+    if found is not None and peak_lr is not None:
+        raise typer.BadParameter("goes without --found", param_hint="--peak-lr")
     said: dict[str, Any] = {
         "task": task,
         "optimizer": optimizer,
@@ -76,14 +98,21 @@ def recipe(  # noqa: PLR0917 - typer calls it by name
         "parameters": parameters,
     }
     if ask:
-        said = _asked(said, epochs is not None, micro_batch is not None)
+        known = {
+            "total_steps": epochs is not None,
+            "batch": micro_batch is not None,
+            "parameters": model is not None,
+        }
+        said = _asked(said, known)
     from stepsize.cli import screens
+    from stepsize.cli.recipe_inputs import read_found, read_model
     from stepsize.planner.recipes.recipe import recipe as advise
     from stepsize.planner.scaling import effective_batch
 
     sized = said["batch"] is not None or micro_batch is not None
     if not sized and (accumulation is not None or world_size is not None):
         raise typer.BadParameter("needs --micro-batch or --batch", param_hint="--batch")
+    rate = None if found is None else read_found(found)
     advice = advise(
         said["task"] or "general",
         optimizer=said["optimizer"] or "AdamW",
@@ -98,17 +127,29 @@ def recipe(  # noqa: PLR0917 - typer calls it by name
         )
         if sized
         else None,
-        model=said["parameters"],
+        model=said["parameters"] if model is None else read_model(model),
         pretrained=_pretrained(said["pretrained"]),
-        peak_lr=peak_lr,
+        peak_lr=peak_lr if rate is None else rate.suggestion,
         style=style,
         extendable=extendable,
+        groups=groups,
         deadline=deadline,
     )
-    text = screens.to_json(advice.to_dict()) if json else f"{advice}\n"
-    screens.write_data(text, output)
+    space = advice.search_space(rate)
+    if json:
+        plain = advice.to_dict() | {"search_space": space}
+        screens.write_data(screens.to_json(plain), output)
+    else:
+        screens.write_data(f"{advice}\n{_searched(space)}", output)
     if yaml is not None:
         screens.say(f"wrote {advice.recipe.save(yaml)}")
+
+
+def _searched(space: dict[str, dict[str, Any]]) -> str:
+    return "".join(
+        f"search {name}: from {one['low']:.4g} to {one['high']:.4g}, logarithmic\n"
+        for name, one in space.items()
+    )
 
 
 def _pretrained(text: str | None) -> bool | str:
@@ -184,12 +225,11 @@ _QUESTIONS: dict[str, tuple[str, str, Callable[[str], Any]]] = {
 }
 
 
-def _asked(said: dict[str, Any], has_epochs: bool, has_batch: bool) -> dict[str, Any]:
+def _asked(said: dict[str, Any], known: dict[str, bool]) -> dict[str, Any]:
     """Return what was said, and the answers to what was not; questions go to stderr."""
     if not sys.stdin.readable():
         raise typer.BadParameter("needs an input to read from", param_hint="--ask")
     found = dict(said)
-    known = {"total_steps": has_epochs, "batch": has_batch}
     for name, (question, default, read) in _QUESTIONS.items():
         if said[name] is None and not known.get(name, False):
             answer = typer.prompt(question, default=default, value_proc=read, err=True)

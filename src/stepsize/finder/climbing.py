@@ -28,14 +28,23 @@ class Round:
         runs: By place, in the order they were made.
         length: Of each. Unit: updates.
         bounds: Lowest and highest place.
+
+    Args:
+        kept: Updates that its probes leave for others.
     """
 
     def __init__(
-        self, training: Training, length: int, stream: int, bounds: tuple[int, int]
+        self,
+        training: Training,
+        length: int,
+        stream: int,
+        bounds: tuple[int, int],
+        *,
+        kept: int = 0,
     ) -> None:
         self.runs: dict[int, Run] = {}
         self.length = length
-        self._training, self._stream = training, stream
+        self._training, self._stream, self._kept = training, stream, kept
         self.bounds = bounds
 
     def score(self, at: int) -> float | None:
@@ -46,7 +55,7 @@ class Round:
         if not self.bounds[0] <= at <= self.bounds[1]:
             return math.inf
         if at not in self.runs:
-            if self._training.left < self.length:
+            if self._training.left < self.length + self._kept:
                 return None
             run = self._training.probe(rate(at), self.length, self._stream)
             self.runs[at] = run

@@ -31,9 +31,12 @@ _FEWEST = 8  # losses, without which a curve has no shape
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Curve:
     """The losses of a ramp: one update at each rate.
+
+    Two are equal if their rates and their finite losses are: as in `to_dict`, NaN and
+    infinite losses are not told apart.
 
     Attributes:
         lrs: Rates, rising. Unit: lr; finite, > 0.
@@ -126,10 +129,24 @@ class Curve:
         count = len(smooth)
         return self.lrs[count] if count < len(self.lrs) else None
 
+    def __eq__(self, other: object) -> bool:
+        """Whether rates and finite losses are the same."""
+        if not isinstance(other, Curve):
+            return NotImplemented
+        return self._plain() == other._plain()
+
+    def __hash__(self) -> int:
+        """Return the hash of what makes it equal."""
+        return hash(self._plain())
+
+    def _plain(self) -> tuple[tuple[float, ...], tuple[float | None, ...]]:
+        finite = (loss if math.isfinite(loss) else None for loss in self.losses)
+        return self.lrs, tuple(finite)
+
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-plain; a loss that is not finite is null."""
-        losses = [loss if math.isfinite(loss) else None for loss in self.losses]
-        return {"lrs": list(self.lrs), "losses": losses}
+        lrs, losses = self._plain()
+        return {"lrs": list(lrs), "losses": list(losses)}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Curve:

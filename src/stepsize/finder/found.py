@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, final, get_args
 
 from stepsize.errors import FinderError, describe
 from stepsize.finder.curve import Curve
+from stepsize.schedules.durations import whole
 
 VERSION = 1
 Status = Literal[
@@ -30,6 +31,9 @@ class Probe:
         score: The loss it came to, lower is better; None if it broke. Unit: loss.
         error: Standard error of the score as compared with other probes of its stream;
             None if unknown. Unit: loss.
+
+    Raises:
+        FinderError: `stream` or `steps` is no int >= 0.
     """
 
     lr: float
@@ -38,6 +42,11 @@ class Probe:
     losses: tuple[float, ...]
     score: float | None
     error: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        for name in ("stream", "steps"):
+            _check_count(getattr(self, name), f"Probe.{name}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-plain."""
@@ -72,7 +81,7 @@ class Found:
             "no_descent" (no rate made the loss fall), "noisy" (the probes contradict
             each other), "too_few_steps" (of the curve or the budget),
             "nonfinite_at_start" (the loss is NaN or infinite before any training).
-        steps: Updates used. Unit: updates.
+        steps: Updates used. Unit: updates; int >= 0.
         spread: Standard deviation of log10 of the rate over streams of batches; None
             if one stream was seen. Unit: decades.
         blowup: Rate of the ramp after which the loss stays high or is not finite; None
@@ -84,8 +93,8 @@ class Found:
         reasons: Why it is so, a sentence each.
 
     Raises:
-        FinderError: The status is unknown, or suggestion, low and high are not finite
-            and > 0 in order.
+        FinderError: The status is unknown, `steps` is no int >= 0, or suggestion, low
+            and high are not finite and > 0 in order.
     """
 
     suggestion: float | None
@@ -97,7 +106,7 @@ class Found:
     blowup: float | None
     curve: Curve | None
     probes: tuple[Probe, ...]
-    rules: dict[str, float | None]
+    rules: dict[str, float | None] = field(hash=False)
     reasons: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -105,6 +114,7 @@ class Found:
         if self.status not in STATUSES:
             rule = f"be one of {', '.join(STATUSES)}"
             raise FinderError(describe("Found.status", rule, self.status))
+        _check_count(self.steps, "Found.steps")
         rates = (self.low, self.suggestion, self.high)
         if rates == (None, None, None):
             if self.status == "ok":
@@ -157,6 +167,12 @@ class Found:
         except (KeyError, TypeError) as error:
             rule = "be what `to_dict` returns"
             raise FinderError(describe("Found.from_dict", rule, plain)) from error
+
+
+def _check_count(value: object, name: str) -> None:
+    count = whole(value)
+    if count is None or count < 0:
+        raise FinderError(describe(name, "be an int >= 0", value))
 
 
 def _rising(rates: tuple[float | None, ...]) -> bool:

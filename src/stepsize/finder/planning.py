@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from stepsize.errors import FinderError, describe
+from stepsize.schedules.durations import whole
 
 DEFAULT_STEPS, FAST_STEPS, FEWEST_STEPS = 500, 100, 60
 
@@ -38,7 +39,7 @@ def planned(*, steps: int = DEFAULT_STEPS, fast: bool = False) -> Planned:
         fast: Whether it is one ramp of at most 100.
 
     Raises:
-        FinderError: `steps` is no int >= 1.
+        FinderError: `steps` is no int >= 1, or `fast` no bool.
 
     Examples:
         >>> planned()
@@ -46,15 +47,18 @@ def planned(*, steps: int = DEFAULT_STEPS, fast: bool = False) -> Planned:
         >>> planned(fast=True)
         Planned(steps=100, ramp=100, short=0, long=0)
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+    most = whole(steps)
+    if most is None or most < 1:
         rule = "be an int >= 1 (unit: updates)"
         raise FinderError(describe("find.steps", rule, steps))
+    if not isinstance(fast, bool):
+        raise FinderError(describe("find.fast", "be True or False", fast))
     if fast:
-        most = min(steps, FAST_STEPS)
+        most = min(most, FAST_STEPS)
         return Planned(steps=most, ramp=most, short=0, long=0)
-    if steps < _FEW:
+    if most < _FEW:
         # two probes long enough to tell beat more that are too short for that
-        length = steps * 32 // 100
-        return Planned(steps=steps, ramp=steps - 2 * length, short=length, long=length)
-    short = steps * 32 // 500
-    return Planned(steps=steps, ramp=steps // 5, short=short, long=2 * short)
+        length = most * 32 // 100
+        return Planned(steps=most, ramp=most - 2 * length, short=length, long=length)
+    short = most * 32 // 500
+    return Planned(steps=most, ramp=most // 5, short=short, long=2 * short)

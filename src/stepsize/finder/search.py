@@ -17,6 +17,7 @@ from stepsize.finder.planning import DEFAULT_STEPS, FEWEST_STEPS, Planned, plann
 from stepsize.finder.reading import read
 from stepsize.finder.rules import suggested
 from stepsize.finder.training import Again, Run, Step, Tell, Training, Validate
+from stepsize.schedules.durations import whole
 
 # Where the probes begin below the ceiling. Unit: quarter decades. A walk from a bad
 # place ends at the same rate, only later.
@@ -32,6 +33,9 @@ _LEVEL = 5  # losses of the ramp that are its level before it trains
 # Deviations of a loss that a fall must exceed to be seen without a test, and standard
 # errors in the test: many, since the best of several probes is tested.
 _CLEAR = 3.0
+# Rates beyond which a ramp, or a probe above it, may not be a float any more; and the
+# least ratio of its ends, for rates that rise. Units: lr, lr, 1.
+_TINIEST, _LARGEST, _NARROWEST = 1e-100, 1e100, 1.01
 
 
 def find(
@@ -64,9 +68,9 @@ def find(
         steps: Updates it may use. Int >= 1.
         fast: Whether to make one ramp of at most 100, without probes: a tenth of the
             blow-up, or of the ramp's end if nothing broke. It knows no `horizon`.
-        low: Lowest rate. Unit: lr; finite, > 0.
+        low: Lowest rate. Unit: lr; in [1e-100, 1e100].
         high: Highest rate of the ramp; probes go up to 100 times beyond while that
-            lowers the loss. Unit: lr; finite, > `low`.
+            lowers the loss. Unit: lr; at most 1e100, and 1.01 times `low` or more.
         horizon: Updates of the training to come. Int >= 1; None takes it for 6 times
             as long as a long probe, and for 384 at the least.
         validate: Returns the losses, one or more, of batches that are kept out of
@@ -99,7 +103,7 @@ def find(
     """
     plan = planned(steps=steps, fast=fast)
     low, high = as_rate(low, "find.low"), as_rate(high, "find.high")
-    _check(low, high, horizon)
+    horizon = _check(low, high, horizon)
     for name, given in (("step", step), ("again", again)):
         if not callable(given):
             raise FinderError(describe(f"find.{name}", "be callable", given))
@@ -141,11 +145,13 @@ class _Search:
         self.horizon = horizon or max(_LONGER * plan.long, _LEAST_HORIZON)
         bounds = place(ends[0]), place(ends[1]) + _BEYOND * 4
         lengths = [min(n, max(8, self.horizon)) for n in (plan.short, plan.long)]
-        self.rounds = [
-            Round(training, length, stream, bounds)
-            for stream, length in enumerate(lengths)
-        ]
         self.untrained = training.untrained()
+        # one more probe may be needed, to test whether the loss falls
+        kept = lengths[0] if plan.long > plan.short and self.untrained is None else 0
+        self.rounds = [
+            Round(training, lengths[0], 0, bounds, kept=kept),
+            Round(training, lengths[1], 1, bounds),
+        ]
         self.reasons: list[str] = []
         self.clear = math.inf  # standard errors by which the loss falls
 
@@ -157,6 +163,10 @@ class _Search:
         best = first.best()
         if best is None:
             return self._nothing("no_descent", "Every probe broke.")
+        sound = [run.score for run in first.runs.values() if run.tail is not None]
+        if len(sound) > 1 and len(set(sound)) == 1:
+            reason = f"Every probe comes to {sound[0]:.4g}: the rate changes nothing."
+            return self._nothing("no_descent", reason)
         self._test(first.runs[best])
         if not self.clear > 0.0:
             return self._nothing("no_descent", "No probe lowered the loss.")
@@ -354,12 +364,19 @@ def _without(
     )
 
 
-def _check(low: float, high: float, horizon: int | None) -> None:
-    if not low < high:
-        rule = f"be greater than `low`, {low:g} (unit: lr)"
+def _check(low: float, high: float, horizon: object) -> int | None:
+    """Check the ends of the ramp; return the horizon as a built-in int."""
+    for name, lr in (("low", low), ("high", high)):
+        if not _TINIEST <= lr <= _LARGEST:
+            rule = f"lie between {_TINIEST:g} and {_LARGEST:g} (unit: lr)"
+            raise FinderError(describe(f"find.{name}", rule, lr))
+    if not low * _NARROWEST <= high:
+        rule = f"be greater than `low`, {low:g}, by 1 % at least (unit: lr)"
         raise FinderError(describe("find.high", rule, high))
-    if horizon is not None and (
-        isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1
-    ):
+    if horizon is None:
+        return None
+    count = whole(horizon)
+    if count is None or count < 1:
         rule = "be an int >= 1 (unit: updates), or None"
         raise FinderError(describe("find.horizon", rule, horizon))
+    return count

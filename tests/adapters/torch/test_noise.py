@@ -114,5 +114,11 @@ def test_errors() -> None:
         NoiseWatch([weight], micro_batch=1, decay=1.0)
     with pytest.raises(AdapterError, match="one that requires a gradient"):
         NoiseWatch([torch.ones(3)], micro_batch=1)
+    for bad in (3, [3], "w"):
+        with pytest.raises(AdapterError, match=r"parameters must be tensors"):
+            NoiseWatch(bad, micro_batch=1)  # type: ignore[arg-type]  # the point
+    for loss in (3, lambda: 1.0, lambda: torch.ones(1), lambda: weight * 2):
+        with pytest.raises(AdapterError, match=r"gradient_noise\.loss must"):
+            gradient_noise(loss, [weight], batch=1)  # type: ignore[arg-type]  # likewise
     with pytest.raises(AdapterError, match="gradient must be finite"):
         gradient_noise(lambda: weight.mul(math.nan).sum(), [weight], batch=1)

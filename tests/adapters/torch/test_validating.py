@@ -14,6 +14,7 @@ import stepsize as ss
 from stepsize.adapters.torch import find_lr, finding, validate
 from stepsize.errors import AdapterError, InvalidScheduleError
 
+RECIPE = ss.Recipe(lr=0.1 * ss.cosine(), horizon=ss.Horizon(steps=1000))
 GENERATOR = torch.Generator().manual_seed(0)
 INPUTS = torch.randn(96, 20, generator=GENERATOR)
 NOISE = torch.randn(96, 1, generator=GENERATOR)  # nothing that can be learned
@@ -160,3 +161,27 @@ def test_a_recipe_without_rates_is_refused_and_nothing_is_lost() -> None:
     with pytest.raises(InvalidScheduleError, match=r"validate\.recipe"):
         validate(recipe, model, optimizer, mse_loss, loader)
     assert same(everything(model, optimizer), before)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"batches": [INPUTS]}, r"validate\.batches must give pairs"),
+        ({"batches": []}, r"validate\.batches must give at least one"),
+        ({"loss_fn": lambda *_: None}, r"validate\.loss_fn must return the mean"),
+        ({"optimizer": None}, r"validate\.optimizer must be an optimizer"),
+        ({"ranks": "x"}, r"validate\.ranks must be"),
+        ({"seed": "x"}, r"validate\.seed must be an int"),
+    ],
+)
+def test_errors_of_a_check_name_it(change: dict[str, Any], match: str) -> None:
+    model, optimizer, loader = network()
+    given: dict[str, Any] = {
+        "optimizer": optimizer,
+        "loss_fn": mse_loss,
+        "batches": loader,
+    }
+    with pytest.raises(AdapterError, match=match):
+        validate(RECIPE, model, **(given | change))
+    with pytest.raises(AdapterError, match=r"finding\.ranks must be"):
+        finding(model, optimizer, ranks="x").__enter__()

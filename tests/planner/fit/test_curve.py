@@ -1,5 +1,7 @@
 """Bad data is repaired and said, or refused with one clear message."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,14 @@ def test_first_part() -> None:
     part = Curve(RATES, STEPS, LOSSES, name="run").first(25)
     assert part.steps.tolist() == [10, 20]
     assert part.name == "run"
+    assert Curve(RATES, STEPS, LOSSES, batch=[8.0] * 40).first(25).batch == [8.0] * 40
+
+
+@pytest.mark.parametrize("steps", ["x", None, 10.5, float("nan"), -1, 9, True])
+def test_a_first_part_has_a_point(steps: Any) -> None:
+    match = r"run\.first must be an int that reaches the first point, at 10 "
+    with pytest.raises(FitError, match=match):
+        Curve(RATES, STEPS, LOSSES, name="run").first(steps)
 
 
 @pytest.mark.parametrize(

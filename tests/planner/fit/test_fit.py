@@ -150,6 +150,8 @@ def test_to_dict_and_back(law: FittedLaw) -> None:
         {"covariance": None},
         {"peaks": []},
         {"misfit": float("nan")},
+        {"horizon": -1},
+        {"first": 1.5},
     ],
 )
 def test_what_to_dict_did_not_write(law: FittedLaw, change: dict[str, object]) -> None:
@@ -225,6 +227,19 @@ def test_weight_decay_is_checked() -> None:
 def test_the_prior_is_checked() -> None:
     with pytest.raises(FitError, match=r"fit\.prior must be a Prior.*recorded\(\)"):
         fit([curve("0.2")], prior="124M")  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_run_that_is_given_again_counts_once() -> None:
+    run, other = curve("0.2", seed=2), curve("constant", seed=1)
+    again = Curve(run.rates, run.steps, run.losses, name="again")
+    once, twice = fit([run, other]), fit([again, other, run.first(5000), run])
+    assert [one.endswith("again, and counts once") for one in twice.diagnosis[:3]] == [
+        True,
+        True,
+        False,
+    ]
+    assert twice.law.theta.tolist() == once.law.theta.tolist()
+    assert fit([run, curve("0.2", seed=3)]).diagnosis == fit([run]).diagnosis
 
 
 def test_the_first_step_is_one_that_was_fitted() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -130,7 +132,15 @@ def test_muon_and_adamw_have_schedules_of_their_own() -> None:
 def test_plain_data() -> None:
     made = layer_decay(["b.0.w", "b.1.w"], 0.5).to_dict()
     assert made["groups"] == {"layer01": ["b.0.w"], "layer02": ["b.1.w"]}
-    assert [rule["value"] for rule in made["rules"]] == [0.25, 0.5]
+    assert [rule["value"] for rule in made["rules"]] == [0.5, 1.0]
+
+
+def test_the_last_of_numbered_layers_is_the_top() -> None:
+    """As in a Sequential: its last layer, not one above it, has the whole rate."""
+    model = torch.nn.Sequential(*(torch.nn.Linear(2, 2) for _ in range(3)))
+    names = [name for name, _ in model.named_parameters()]
+    assert [rule.value for rule in ulmfit(names).rules][-1] == 1.0
+    assert [rule.value for rule in layer_decay(names, 0.5).rules] == [0.25, 0.5, 1.0]
 
 
 def test_errors() -> None:
@@ -149,3 +159,22 @@ def test_errors() -> None:
     made = layer_decay(["b.0.w", "b.1.w"])
     with pytest.raises(ss.InvalidScheduleError, match="that the groups were made for"):
         made.build({"b.0.w": 1})
+    with pytest.raises(
+        ss.InvalidScheduleError, match=r"be a mapping.*named_parameters"
+    ):
+        made.build([("b.0.w", 1)])  # type: ignore[arg-type]  # the point
+    with pytest.raises(ss.InvalidScheduleError, match="be names of parameters"):
+        layers_of([1, 2])  # type: ignore[list-item]  # the point
+
+
+def test_a_number_is_no_schedule() -> None:
+    """A rule takes it for a factor: the head would train at a thousandth."""
+    names = ["b.0.w", "b.1.w", "head.w"]
+    rate: Any = 1e-3
+    with pytest.raises(
+        ss.InvalidScheduleError, match=r"unfreezing\.schedule must be a"
+    ):
+        unfreezing(names, rate)
+    shapes = {"embed.w": (9, 4), "b.0.w": (4, 4)}
+    with pytest.raises(ss.InvalidScheduleError, match=r"others must be a Schedule"):
+        muon_split(shapes, rate)

@@ -38,6 +38,12 @@ def csv_of(listed: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def test_a_decimal_comma_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "run.csv", "step;lr;loss\n100;0,001;4,0\n200;0,001;3,5\n")
+    with pytest.raises(FitError, match=r"with a decimal point; got '0,001'"):
+        read_run(path)
+
+
 METRICS = [
     {"key": key, "value": value, "step": step, "timestamp": 0}
     for key, values in (("loss", LOSSES), ("lr", RATES))
@@ -46,6 +52,8 @@ METRICS = [
 FILES = {
     "run.csv": csv_of(rows()),
     "bom.csv": "\ufeff" + csv_of(rows()),
+    "semicolons.csv": csv_of(rows()).replace(",", ";"),
+    "tabs.tsv": csv_of(rows()).replace(",", "\t"),
     "wandb.csv": "Step,quiet-1 - loss,quiet-1 - loss__MIN,quiet-1 - lr\n"
     + "".join(
         f"{at},{loss},{loss},{lr}\n"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 import stepsize as ss
-from stepsize.planner.scaling import horizons, warmups, weight_decay, width
+from stepsize.planner.scaling import batch, horizons, warmups, weight_decay, width
 
 
 def test_the_best_timescale_shrinks_with_tokens_per_parameter() -> None:
@@ -46,7 +46,9 @@ def test_widths_by_role() -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: warmups.untuned(1.0), r"untuned\.beta2 must be"),
+        (lambda: warmups.untuned(1.0), r"untuned\.beta2 must be .* < 1; got 1\.0"),
+        (lambda: batch.adam(1.0, 2, beta1=1.0), r"adam\.beta1 must be .* < 1; got"),
+        (lambda: batch.half_life(-0.1, 2), r"half_life\.beta must be .* < 1; got"),
         (lambda: warmups.lamb(0), r"lamb\.batch must be"),
         (lambda: warmups.scaled_warmup(5, 2, "x"), r"scaled_warmup\.keep must be"),
         (lambda: horizons.step_law(0, 1), r"step_law\.parameters must be"),

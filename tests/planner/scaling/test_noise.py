@@ -57,3 +57,11 @@ def test_errors() -> None:
         from_two_batches(1, 1, 8, 8)
     with pytest.raises(ss.InvalidScheduleError, match="two ranks or more"):
         from_ranks([1.0], 1.0, 8)
+    with pytest.raises(ss.InvalidScheduleError, match=r"decay must be .* >= 0 and < 1"):
+        NoiseMeter(decay=1.0)
+    with pytest.raises(
+        ss.InvalidScheduleError, match=r"NoiseMeter\.count must be an int"
+    ):
+        NoiseMeter(count=-1)
+    with pytest.raises(ss.InvalidScheduleError, match=r"NoiseMeter\.signal must be"):
+        NoiseMeter().observe(Moments(float("nan"), 1.0))

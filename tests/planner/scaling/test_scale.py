@@ -5,7 +5,12 @@ import pytest
 
 import stepsize as ss
 from stepsize.planner.recipe_file import Recipe, RecipeRule, parse_recipe
-from stepsize.planner.scaling import ScaledRecipe, effective_batch, scale
+from stepsize.planner.scaling import (
+    ScaledRecipe,
+    effective_batch,
+    scale,
+    scale_horizon,
+)
 from stepsize.planner.scaling.families import FAMILIES
 from stepsize.planner.usual_rates import USUAL
 
@@ -310,3 +315,20 @@ def test_errors(recipe: Any, more: dict[str, Any], text: str) -> None:
 def test_a_batch_that_contradicts_itself(more: dict[str, Any], text: str) -> None:
     with pytest.raises(ss.InvalidScheduleError, match=text):
         effective_batch(**more)
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "RMSprop", "NAdam"])
+def test_weight_decay_within_a_normalised_gradient_is_left(optimizer: str) -> None:
+    others = (("weight_decay", ss.constant(0.1)),)
+    recipe = _recipe(optimizer, lr=1e-3 * ss.cosine(), hyperparameters=others)
+    for scaled in (scale(recipe, to_batch=1024), scale_horizon(recipe, to_steps=99)):
+        assert "weight_decay" not in _values(scaled)
+        assert dict(scaled.recipe.hyperparameters)["weight_decay"] == ss.constant(0.1)
+        assert any("weight_decay was left" in one for one in scaled.warnings)
+
+
+def test_a_rate_left_as_it_is_is_no_rule_to_trust() -> None:
+    assert scale(_recipe(), to_batch=512, rule="none").confidence == "medium"
+    assert scale(_recipe(), to_batch=8192, rule="none").confidence == "low"
+    free = _recipe("Prodigy", lr=ss.cosine())
+    assert scale(free, to_batch=512).confidence == "high"

@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 import stepsize as ss
@@ -67,5 +68,13 @@ def test_impossible_runs(more: dict[str, Any], text: str) -> None:
 
 
 def test_a_warmup_in_tokens_needs_a_samples_tokens() -> None:
-    with pytest.raises(ss.UnitError, match="tokens_per_step"):
+    with pytest.raises(ss.UnitError, match=r"plan_steps\.tokens_per_sample must be"):
         plan_steps(**DATA, batch=256, warmup="1e6 tokens")
+
+
+def test_numpy_ints_are_plain_and_no_warmup_is_0() -> None:
+    counts: dict[str, Any] = {"micro_batch": 16, "accumulation": 8, "world_size": 2}
+    given: dict[str, Any] = {name: np.int64(value) for name, value in counts.items()}
+    made, plain = plan_steps(**DATA, **given), plan_steps(**DATA, **counts)
+    assert json.loads(json.dumps(made.to_dict())) == plain.to_dict()
+    assert plan_steps(**DATA, **counts, warmup=0) == plain

@@ -88,7 +88,13 @@ def test_a_loss_that_is_not_finite_ends_the_trial() -> None:
 
 
 def test_what_fails_at_every_rate_is_not_blamed_on_the_rate() -> None:
-    found = validate(_recipe(0.1), lambda _lr: math.inf, lambda _stream: None)
+    losses: list[float] = []
+
+    def train(_lr: float) -> float:
+        losses.append(1.0 if not losses else math.inf)
+        return losses[-1]
+
+    found = validate(_recipe(0.1), train, lambda _stream: losses.clear())
     assert len(found.trials) == 5
     assert found.lr_factor is None
     assert found.changes[0].startswith("not the rate alone")
@@ -165,3 +171,52 @@ def test_factors_take_their_base() -> None:
 def test_errors(call: Callable[[], object], text: str) -> None:
     with pytest.raises(ss.InvalidScheduleError, match=text):
         call()
+
+
+@pytest.mark.parametrize("steps", range(1, 7))
+def test_a_run_of_a_few_updates_is_made_whole(steps: int) -> None:
+    recipe = Recipe(lr=1.0 * ss.cosine(), horizon=ss.Horizon(steps=steps))
+    found = validate(recipe, lambda lr: 1.0)
+    assert (found.passed, found.updates) == (True, steps)
+    assert f"the run has {steps} updates" in found.remarks[0]
+
+
+def test_a_loss_that_is_not_finite_at_once_is_no_matter_of_the_rate() -> None:
+    recipe = Recipe(lr=1.0 * ss.cosine(), horizon=ss.Horizon(steps=100))
+    found = validate(recipe, lambda lr: math.nan, lambda stream: None)
+    assert (found.passed, found.lr_factor, found.updates) == (False, None, 1)
+    assert found.changes[0].startswith("not the rate: no update was made")
+
+
+def test_what_is_not_known_is_not_remarked() -> None:
+    run = ss.Horizon(steps=100, samples_per_step=32)
+    recipe = Recipe(lr=1.0 * ss.cosine(), horizon=run)
+    for value in (None, math.nan, math.inf, 0.0):
+        measured = {"loss": 1.0, "noise_scale": value, "update_ratio": value}
+        found = validate(recipe, lambda lr, measured=measured: measured)  # type: ignore[misc]
+        assert (found.passed, found.remarks) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("train", "again", "match"),
+    [
+        (3, None, r"validate\.train must be callable; got 3"),
+        (lambda lr: 1.0, 3, r"validate\.again must be callable, or None; got 3"),
+        (lambda lr: None, None, r"validate\.train must return a loss"),
+        (lambda lr: {"loss": None}, None, r"validate\.train must return a loss"),
+        (lambda lr: "low", None, r'return numbers; "loss" is no number; got \'low\''),
+        (
+            lambda lr: {"loss": 1.0, "update_ratio": [1]},
+            None,
+            r'return numbers; "update_ratio" is no number',
+        ),
+    ],
+)
+def test_what_train_and_again_are(train: Any, again: Any, match: str) -> None:
+    recipe = Recipe(lr=1.0 * ss.cosine(), horizon=ss.Horizon(steps=100))
+    with pytest.raises(ss.InvalidScheduleError, match=match):
+        validate(recipe, train, again)
+    with pytest.raises(
+        ss.InvalidScheduleError, match=r"validate\.recipe\.horizon must"
+    ):
+        validate(Recipe(lr=1.0 * ss.cosine()), lambda lr: 1.0)

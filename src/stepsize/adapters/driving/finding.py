@@ -16,6 +16,7 @@ from stepsize.errors import AdapterError, describe
 from stepsize.finder import Found, Progress
 from stepsize.finder.cache import Cache, Cached, Key
 from stepsize.finder.planning import DEFAULT_STEPS
+from stepsize.schedules.durations import whole
 
 CacheLike = Cache | str | os.PathLike[str] | bool | None
 Tell = Callable[[Progress], None]
@@ -56,16 +57,19 @@ class Search(TypedDict, total=False):
     tell: Tell | None
 
 
-def checked(search: Search, validation: object = None) -> Search:
+def checked(search: Search, validation: object = None, *, seed: object = 0) -> Search:
     """Return what a driver was given for the search, if it can be passed on.
 
     Args:
         search: By name.
         validation: Batches to be looked at often.
+        seed: Of the order of batches.
 
     Raises:
-        AdapterError: A name is unknown, or `validation` can be looked at only once.
+        AdapterError: A name is unknown, `validation` can be looked at only once, or
+            `seed` is no int.
     """
+    check_seed(seed, "find_lr")
     for name in search:
         if name not in Search.__annotations__:
             rule = f"be one of its own, or of {', '.join(Search.__annotations__)}"
@@ -75,6 +79,16 @@ def checked(search: Search, validation: object = None) -> Search:
         kind = type(validation).__name__
         raise AdapterError(describe("find_lr.validation", rule, kind))
     return search
+
+
+def check_seed(seed: object, owner: str) -> None:
+    """Raise unless a seed is an int.
+
+    Raises:
+        AdapterError: It is none.
+    """
+    if whole(seed) is None:
+        raise AdapterError(describe(f"{owner}.seed", "be an int", seed))
 
 
 def searched(search: Search, *, validated: bool = False) -> str:

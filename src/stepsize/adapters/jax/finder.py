@@ -93,7 +93,7 @@ def find_lr(
     if not callable(step):
         rule = "be a function step(state, batch, lr) -> (state, loss)"
         raise AdapterError(describe("find_lr.step", rule, step))
-    checked(search, validation)
+    checked(search, validation, seed=seed)
     known = as_cache(cache)
     streams = Batches(batches, seed=seed)
     if streams.one_shot:

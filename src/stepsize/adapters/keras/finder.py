@@ -101,7 +101,7 @@ def find_lr(
         True
     """
     check_compiled(model)
-    checked(search, validation_data)
+    checked(search, validation_data, seed=seed)
     known = as_cache(cache)
     streams = streams_of(x, y, sample_weight, batch_size, seed=seed)
     ratios = ratios_of(model.optimizer)

@@ -80,7 +80,7 @@ def find_lr(
         LedgerError: The cache's file cannot be used.
     """
     _check(trainer, module)
-    checked(search, validation)
+    checked(search, validation, seed=seed)
     known = as_cache(cache)
     device = trainer.strategy.root_device
     precision = str(trainer.precision)

@@ -21,6 +21,7 @@ from stepsize.adapters.torch.finder_key import key_of, samples_of
 from stepsize.adapters.torch.finder_loop import LossFn
 from stepsize.adapters.torch.finder_training import Loop, opened_training
 from stepsize.adapters.torch.ranks import Ranks
+from stepsize.errors import AdapterError, describe
 from stepsize.finder import Found
 from stepsize.finder.cache import Key
 
@@ -97,8 +98,8 @@ def find_lr(
         The suggestion with its interval, its status and the reasons in words.
 
     Raises:
-        AdapterError: Something cannot be captured, batches have another form, or there
-            are none.
+        AdapterError: Something cannot be captured, batches have another form, there
+            are none, or nothing of the model is trained by this optimizer.
         FinderError: A number is outside its range.
         LedgerError: The cache's file cannot be used.
 
@@ -113,8 +114,13 @@ def find_lr(
         True
     """
     search = checked(
-        {"steps": steps, "fast": fast, "horizon": horizon, "tell": tell}, validation
+        {"steps": steps, "fast": fast, "horizon": horizon, "tell": tell},
+        validation,
+        seed=seed,
     )
+    if validation is not None and not isinstance(validation, Iterable):
+        rule = "be an iterable of batches, or None"
+        raise AdapterError(describe("find_lr.validation", rule, validation))
     loop: Loop = {
         "seed": seed,
         "accumulate": accumulate,

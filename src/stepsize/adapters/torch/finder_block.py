@@ -14,12 +14,17 @@ from typing import Any, final
 
 import torch
 
-from stepsize.adapters.driving.finding import UNEVEN, USED_UP, FinderWarning, Tell
+from stepsize.adapters.driving.finding import (
+    UNEVEN,
+    USED_UP,
+    FinderWarning,
+    Tell,
+    check_seed,
+)
 from stepsize.adapters.driving.streams import used_up
 from stepsize.adapters.torch import hooks
 from stepsize.adapters.torch.finder_batches import Streams
 from stepsize.adapters.torch.finder_rates import Rates, standing_aside
-from stepsize.adapters.torch.making import ranks_of
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.adapters.torch.snapshots import Subject, restoring
 from stepsize.errors import AdapterError, describe
@@ -213,7 +218,8 @@ def finding(
         The Finder, to be run inside the block.
 
     Raises:
-        AdapterError: Something cannot be captured, or a rate is missing.
+        AdapterError: Something cannot be captured, a rate is missing, or `seed` or
+            `ranks` is none.
 
     Examples:
         >>> model = torch.nn.Linear(2, 1)
@@ -234,7 +240,8 @@ def finding(
         >>> optimizer.param_groups[0]["lr"]
         0.1
     """
-    group = ranks_of(ranks, needed=True)
+    check_seed(seed, "finding")
+    group = ranks_of(ranks, "finding")
     streams = Streams(
         batches,
         data=data,
@@ -245,16 +252,22 @@ def finding(
     )
     if streams.one_shot:
         warnings.warn(USED_UP, FinderWarning, stacklevel=3)
-    with opened(model, optimizer, scaler, streams, group) as finder:
+    with opened(model, optimizer, scaler, streams, group, owner="finding") as finder:
         yield finder
 
 
 @contextmanager
 def opened(
-    model: Any, optimizer: Any, scaler: Any, streams: Streams, group: Ranks | None
+    model: Any,
+    optimizer: Any,
+    scaler: Any,
+    streams: Streams,
+    group: Ranks | None,
+    *,
+    owner: str = "find_lr",
 ) -> Iterator[Finder]:
     """Yield a Finder; restore everything at the end."""
-    inner = hooks.unwrap(optimizer)
+    inner = _unwrapped(optimizer, owner)
     rates = Rates(inner)
     subject = Subject(model, inner, scaler, streams)
     with (
@@ -274,9 +287,36 @@ def modules_of(model: Any) -> list[torch.nn.Module]:
     return [module for _, module in Subject(model, None).modules()]
 
 
+def ranks_of(given: Any, owner: str) -> Ranks | None:
+    """Return the processes that find together; None: this one alone.
+
+    Raises:
+        AdapterError: What was given is none.
+    """
+    if given is None or isinstance(given, Ranks):
+        return given
+    if isinstance(given, str) and given == "auto":
+        return Ranks.here()
+    rule = 'be "auto", None or Ranks(...)'
+    raise AdapterError(describe(f"{owner}.ranks", rule, given))
+
+
 def rank_of(group: Ranks | None) -> int:
     """Return this process's rank, 0 where it is alone."""
     return 0 if group is None else group.rank
+
+
+def _unwrapped(optimizer: Any, owner: str) -> Any:
+    try:
+        return hooks.unwrap(optimizer)
+    except AdapterError as error:
+        rule = "be an optimizer with param_groups, or a wrapper of one"
+        hint = "give the optimizer, not its class"
+        hint = hint if isinstance(optimizer, type) else ""
+        kind = type(optimizer).__name__
+        raise AdapterError(
+            describe(f"{owner}.optimizer", rule, kind, hint=hint)
+        ) from error
 
 
 def _number(loss: Any) -> float:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -32,6 +33,7 @@ class Update:
         scaler: A GradScaler, or None.
         autocast: Type of torch.autocast; None for no autocast.
         device: Where batches are moved to, None where they are already.
+        owner: Whose arguments these are, for errors.
     """
 
     model: torch.nn.Module
@@ -43,6 +45,7 @@ class Update:
     scaler: Any = None
     autocast: torch.dtype | None = None
     device: torch.device | None = None
+    owner: str = "find_lr"
 
     def __call__(self) -> Tensor:
         """Make the update, in training mode."""
@@ -74,16 +77,34 @@ class Update:
 
     def _loss(self, model: torch.nn.Module, batch: Any) -> Tensor:
         kind = None if self.device is None else self.device.type
-        with _autocast(kind, self.autocast):
-            if isinstance(batch, Mapping):
-                loss = self.loss_fn(model(**batch), batch)
-            else:
-                inputs, targets = _pair(batch)
-                loss = self.loss_fn(model(inputs), targets)
+        try:
+            with _autocast(kind, self.autocast):
+                if isinstance(batch, Mapping):
+                    loss = self.loss_fn(model(**batch), batch)
+                else:
+                    inputs, targets = self._pair(batch)
+                    loss = self.loss_fn(model(inputs), targets)
+        except (TypeError, AttributeError) as error:
+            if not any(map(_is_array, _leaves(batch))):
+                raise
+            rule = "hold tensors for this model and loss; they hold NumPy arrays"
+            hint = "torch.from_numpy turns an array into one, and a DataLoader does"
+            raise AdapterError(
+                describe(f"{self.owner}.batches", rule, _kind(batch), hint=hint)
+            ) from error
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             rule = "return the mean over the batch: a tensor of one element"
-            raise AdapterError(describe("find_lr.loss_fn", rule, loss))
+            raise AdapterError(describe(f"{self.owner}.loss_fn", rule, loss))
         return loss
+
+    def _pair(self, batch: Any) -> tuple[Any, Any]:
+        if isinstance(batch, (tuple, list)) and len(batch) == 2:  # noqa: PLR2004 - a pair
+            return batch[0], batch[1]
+        rule = "give pairs (inputs, targets), or mappings of the model's arguments"
+        hint = "for anything else there is finding(...), which runs your own step"
+        raise AdapterError(
+            describe(f"{self.owner}.batches", rule, _kind(batch), hint=hint)
+        )
 
     def _unsynchronised(self, *, last: bool) -> AbstractContextManager[Any]:
         """Keep ranks from exchanging gradients before the last batch."""
@@ -119,12 +140,19 @@ def _autocast(kind: str | None, dtype: torch.dtype | None) -> Any:
     return nullcontext() if dtype is None else torch.autocast(kind or "cpu", dtype)
 
 
-def _pair(batch: Any) -> tuple[Any, Any]:
-    if isinstance(batch, (tuple, list)) and len(batch) == 2:  # noqa: PLR2004 - a pair
-        return batch[0], batch[1]
-    rule = "give pairs (inputs, targets), or mappings of the model's arguments"
-    hint = "for anything else there is finding(...), which runs your own step"
-    raise AdapterError(describe("find_lr.batches", rule, _kind(batch), hint=hint))
+def _leaves(batch: Any) -> Iterator[Any]:
+    """Yield what a batch holds, at any depth."""
+    if isinstance(batch, Mapping):
+        batch = tuple(batch.values())
+    if isinstance(batch, (tuple, list)):
+        for one in batch:
+            yield from _leaves(one)
+    else:
+        yield batch
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray)
 
 
 def _kind(batch: Any) -> str:

@@ -16,6 +16,7 @@ import torch
 
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.errors import AdapterError, InvalidScheduleError, describe
+from stepsize.planner.arguments import decay_of
 from stepsize.planner.scaling.noise import Moments, NoiseMeter, from_ranks
 from stepsize.schedules.arguments import number
 from stepsize.schedules.durations import whole
@@ -52,7 +53,8 @@ def gradient_noise(
 
     Raises:
         InvalidScheduleError: A value is outside its range.
-        AdapterError: Nothing is trained, or a gradient is not finite.
+        AdapterError: Nothing is trained, `loss` is something else, or a gradient is not
+            finite.
 
     Source:
         McCandlish et al. 2018, arXiv:1812.06162, appendix A.1.
@@ -71,11 +73,21 @@ def gradient_noise(
     if count is None or count < TWO:
         rule = "be an int >= 2: one gradient says nothing of the noise"
         raise InvalidScheduleError(describe("gradient_noise.batches", rule, batches))
+    if not callable(loss):
+        raise AdapterError(describe("gradient_noise.loss", "be callable", loss))
     trained = _trained(parameters, "gradient_noise.parameters")
     total = [torch.zeros_like(one, dtype=torch.float32) for one in trained]
     norms = []
     for _ in range(count):
-        grads = torch.autograd.grad(loss(), trained, allow_unused=True)
+        mean = loss()
+        if (
+            not isinstance(mean, torch.Tensor)
+            or mean.numel() != 1
+            or not mean.requires_grad
+        ):
+            rule = "return the mean loss with its graph: a tensor of one element"
+            raise AdapterError(describe("gradient_noise.loss", rule, mean))
+        grads = torch.autograd.grad(mean, trained, allow_unused=True)
         norms.append(_norm2(grads))
         for held, grad in zip(total, grads, strict=True):
             if grad is not None:
@@ -134,7 +146,7 @@ class NoiseWatch:
         self._batch = number(
             micro_batch, "NoiseWatch.micro_batch", open_low=True, unit="samples"
         )
-        past = number(decay, "NoiseWatch.decay", high=math.nextafter(1.0, 0.0))
+        past = decay_of(decay, "NoiseWatch.decay")
         self._trained = _trained(parameters, "NoiseWatch.parameters")
         self._ranks = ranks
         self.meter = NoiseMeter(decay=past)
@@ -205,7 +217,11 @@ class NoiseWatch:
 
 
 def _trained(parameters: Iterable[torch.Tensor], field: str) -> list[torch.Tensor]:
-    trained = [one for one in parameters if one.requires_grad]
+    given = list(parameters) if isinstance(parameters, Iterable) else [parameters]
+    if not all(isinstance(one, torch.Tensor) for one in given):
+        rule = "be tensors, as model.parameters() gives them"
+        raise AdapterError(describe(field, rule, given))
+    trained = [one for one in given if one.requires_grad]
     if not trained:
         raise AdapterError(describe(field, "have one that requires a gradient", []))
     return trained

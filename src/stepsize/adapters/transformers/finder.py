@@ -77,7 +77,7 @@ def find_lr(
         LedgerError: The cache's file cannot be used.
     """
     _check(trainer)
-    checked(search, validation)
+    checked(search, validation, seed=seed)
     known = as_cache(cache)
     with undisturbed(trainer.model), _borgs():
         own = _own(trainer)

@@ -9,6 +9,7 @@ import numpy as np
 
 from stepsize.errors import FitError, describe
 from stepsize.planner.laws.law import Floats, Ints, check_rates
+from stepsize.schedules.durations import whole
 
 Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 _APART = 0.005
@@ -84,15 +85,25 @@ class Curve:
     def first(self, steps: int) -> Curve:
         """Return the part of the curve up to a step.
 
+        Args:
+            steps: The last step that is kept. Unit: updates; int, at least that of the
+                first point.
+
         Raises:
-            FitError: No point lies there.
+            FitError: It is no int, or no point lies there.
         """
-        kept = self.steps <= steps
+        last = whole(steps)
+        if last is None or last < self.steps[0]:
+            rule = f"be an int that reaches the first point, at {self.steps[0]}"
+            rule += " (unit: updates)"
+            raise FitError(describe(f"{self.name}.first", rule, steps))
+        kept = self.steps <= last
         return Curve(
             rates=self.rates,
             steps=self.steps[kept],
             losses=self.losses[kept],
             name=self.name,
+            batch=self.batch,
             repairs=self.repairs,
         )
 

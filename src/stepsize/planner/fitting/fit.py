@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from stepsize.errors import FitError, describe
 from stepsize.planner.fitting import diagnosis, priors
 from stepsize.planner.fitting.curve import Curve
@@ -31,7 +33,8 @@ def fit(
     The most probable parameters under a prior from recorded language models; robust
     against single points; seconds at most. One run with a decay, a short warmup-stable-
     decay or a cosine, is enough to start with. A constant one is not, and the
-    `diagnosis` of the result says so.
+    `diagnosis` of the result says so. A run that is given again, whole or its
+    beginning, counts once, and that is said there too.
 
     Args:
         curves: The runs, at least one. They differ in their rates only.
@@ -57,7 +60,7 @@ def fit(
         >>> bool(low[0] < 3.38 < high[0])
         True
     """
-    curves = _checked(curves)
+    curves, dropped = _distinct(_checked(curves))
     screened = [screen(curve) for curve in curves]
     peaks = [float(curve.rates.max()) for curve in curves]
     adam = _ADAMS[0] <= min(peaks) and max(peaks) <= _ADAMS[1]
@@ -100,7 +103,7 @@ def fit(
             _first(curve, one) for curve, one in zip(curves, screened, strict=True)
         ),
         lowest=min(diagnosis.lowest_share(curve) for curve in curves),
-        diagnosis=diagnosis.of_fit(curves, found),
+        diagnosis=(*dropped, *diagnosis.of_fit(curves, found)),
         prior=found.prior.source,
     )
 
@@ -119,3 +122,29 @@ def _checked(curves: Sequence[Curve]) -> list[Curve]:
         rule = "be a list of Curve, at least one"
         raise FitError(describe("fit.curves", rule, curves))
     return given
+
+
+def _repeats(curve: Curve, other: Curve) -> bool:
+    """Whether a run has only points, and rates, that the other one has."""
+    last = int(curve.steps[-1])
+    if last > other.steps[-1]:
+        return False
+    at = np.searchsorted(other.steps, curve.steps)
+    return bool(
+        np.array_equal(other.steps[at], curve.steps)
+        and np.array_equal(other.losses[at], curve.losses)
+        and np.array_equal(other.rates[:last], curve.rates[:last])
+    )
+
+
+def _distinct(curves: Sequence[Curve]) -> tuple[list[Curve], list[str]]:
+    """Return the runs that are no other one again, and a sentence for each dropped."""
+    kept: list[Curve] = []
+    said: list[str] = []
+    for at in sorted(range(len(curves)), key=lambda at: -len(curves[at].steps)):
+        again = next((one for one in kept if _repeats(curves[at], one)), None)
+        if again is None:
+            kept.append(curves[at])
+        else:
+            said.append(f"{curves[at].name} is {again.name} again, and counts once")
+    return [one for one in curves if any(one is each for each in kept)], said

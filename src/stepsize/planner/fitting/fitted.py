@@ -14,6 +14,7 @@ from stepsize.planner.fitting import diagnosis
 from stepsize.planner.laws.effective import EffectiveRate
 from stepsize.planner.laws.effective_pass import SLOTS
 from stepsize.planner.laws.law import Floats, check_rates
+from stepsize.schedules.durations import whole
 
 if TYPE_CHECKING:
     from stepsize.control.policies.forecast import Forecast
@@ -31,6 +32,7 @@ PEAK_NOISE = 0.004
 """Relative deviation of a run at an unseen peak rate, for each factor of e that this is
 off the nearest one seen; set so, on the recorded runs, too."""
 VERSION = 1
+_COUNTS = ("horizon", "warmup", "shortest_warmup", "first")
 
 
 class Prediction(NamedTuple):
@@ -275,6 +277,10 @@ class FittedLaw:
                 raise ValueError(message)
             if not (np.isfinite(covariance).all() and np.isfinite(numbers).all()):
                 message = "a number is not finite"
+                raise ValueError(message)
+            counts = [whole(plain[name]) for name in _COUNTS]
+            if not all(one is not None and one >= 0 for one in counts):
+                message = f"{', '.join(_COUNTS)} are no ints >= 0"
                 raise ValueError(message)
             return cls(
                 law=law,

@@ -69,6 +69,13 @@ class Groups:
         Raises:
             InvalidScheduleError: A parameter is missing, or is in no group.
         """
+        if not isinstance(named_parameters, Mapping):
+            rule = "be a mapping of names to parameters"
+            hint = "write dict(model.named_parameters())"
+            kind = type(named_parameters).__name__
+            raise InvalidScheduleError(
+                describe("Groups.build.named_parameters", rule, kind, hint=hint)
+            )
         known = {name for group in self.groups for name in group.parameters}
         if known != set(named_parameters):
             odd = sorted(known ^ set(named_parameters))[0]
@@ -109,7 +116,7 @@ def layer_decay(
 ) -> Groups:
     """Return groups whose rate shrinks from the head to the input.
 
-        factor = decay ** (layers above), 1 for the head
+        factor = decay ** (layers above), 1 for the topmost layer
 
     A pretrained model's first layers know what carries over; they need to move less.
 
@@ -190,6 +197,7 @@ def unfreezing(
         >>> print(made.rules[0].value)
         1e-3 * decay() * (0.0 * hold("2 epochs") >> jump(to_lr=1.0) >> hold())
     """
+    _check_schedule(schedule, "unfreezing.schedule")
     by = number(decay, "unfreezing.decay", high=1.0, open_low=True)
     step = of(duration(every, "unfreezing.every"))
     plain = _decayed(layers_of(names, layers), by)
@@ -221,7 +229,7 @@ def muon_split(
         Groups "muon" and "adamw", and the rule of the second.
 
     Raises:
-        InvalidScheduleError: One of the groups is empty.
+        InvalidScheduleError: One of the groups is empty, or `others` is no schedule.
 
     Source:
         Jordan et al. 2024, Muon/README.md: embeddings, heads, gains and biases are
@@ -236,6 +244,7 @@ def muon_split(
         >>> [(group.name, group.parameters) for group in made.groups]
         [('muon', ('blocks.0.w',)), ('adamw', ('embed.w', 'blocks.0.b'))]
     """
+    _check_schedule(others, "muon_split.others")
     hidden = tuple(
         name
         for name, shape in shapes.items()
@@ -257,6 +266,15 @@ def muon_split(
     )
 
 
+def _check_schedule(given: object, field: str) -> None:
+    """Refuse a number, which a rule would take for a factor of the rate."""
+    if not isinstance(given, Schedule):
+        rule = "be a Schedule of the absolute rate"
+        raise InvalidScheduleError(
+            describe(field, rule, given, hint="for one rate write constant(lr)")
+        )
+
+
 def _matches(name: str, patterns: Sequence[str]) -> bool:
     from fnmatch import fnmatchcase
 
@@ -264,10 +282,11 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _decayed(layers: Sequence[Sequence[str]], decay: float) -> Groups:
-    top = len(layers) - 1
+    last = len(layers) - 1
+    top = max(index for index, parameters in enumerate(layers) if parameters)
     groups, rules = [], []
     for index, parameters in enumerate(layers):
-        name = HEAD if index == top else f"layer{index:02d}"
+        name = HEAD if index == last else f"layer{index:02d}"
         if not parameters:
             continue  # nothing before the blocks, or after them
         groups.append(Group(name=name, parameters=tuple(parameters)))

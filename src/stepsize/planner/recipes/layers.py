@@ -37,7 +37,7 @@ def layers_of(
         >>> layers_of(["embed.weight", "blocks.0.w", "blocks.1.w", "head.weight"])
         (('embed.weight',), ('blocks.0.w',), ('blocks.1.w',), ('head.weight',))
     """
-    if not names:
+    if not names or not all(isinstance(name, str) for name in names):
         hint = "give model= as a mapping of names to shapes, or as the module"
         raise InvalidScheduleError(
             describe("layers.names", "be names of parameters", names, hint=hint)

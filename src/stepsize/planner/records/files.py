@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -16,13 +17,15 @@ from stepsize.planner.records.columns import Column
 _EVENTS = "tfevents"
 _READER = "tensorboard.backend.event_processing.event_accumulator"
 _MOST_BYTES = 1 << 28
+_COMMA = re.compile(r"\s*[-+]?\d+,\d+(e[-+]?\d+)?\s*", re.IGNORECASE)
 
 
 def table_of(path: Path) -> dict[str, Column]:
     """Return the columns of a file; of a folder, those of the event files in it.
 
-    CSV with a header (also W&B's and MLflow's exports); JSON: a list of rows, a mapping
-    of columns, or MLflow's list of metrics; JSON lines, one row or one metric a line.
+    CSV with a header, its columns divided by commas, semicolons or tabs (also W&B's and
+    MLflow's exports); JSON: a list of rows, a mapping of columns, or MLflow's list of
+    metrics; JSON lines, one row or one metric a line.
 
     Raises:
         FitError: It cannot be read, or is of another form.
@@ -43,9 +46,18 @@ def table_of(path: Path) -> dict[str, Column]:
     return _of_csv(text, path)
 
 
+def delimiter(text: str) -> str:
+    """Return what divides the columns of a CSV: a comma, unless its header has none."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    if "," in header:
+        return ","
+    return next((one for one in (";", "\t") if one in header), ",")
+
+
 def _of_csv(text: str, path: Path) -> dict[str, Column]:
+    mark = delimiter(text)
     try:
-        rows = [row for row in csv.reader(text.splitlines()) if row]
+        rows = [row for row in csv.reader(text.splitlines(), delimiter=mark) if row]
     except csv.Error as error:
         raise FitError(f"{str(path)!r} is no CSV: {error}") from error
     if len(rows) < 2:  # noqa: PLR2004 - a header and a row
@@ -56,6 +68,10 @@ def _of_csv(text: str, path: Path) -> dict[str, Column]:
     if wrong:
         rule = f"have {len(header)} fields a row; row {wrong[0]} has not"
         raise FitError(describe(str(path), rule, len(rows[wrong[0] - 1])))
+    comma = next((one for one in rows[1] if mark != "," and _COMMA.fullmatch(one)), "")
+    if comma:
+        rule = "have numbers with a decimal point"
+        raise FitError(describe(str(path), rule, comma))
     if {"key", "value", "step"} <= set(header):
         return _of_metrics([dict(zip(header, row, strict=True)) for row in rows[1:]])
     return {

@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple
 
 from stepsize.errors import InvalidScheduleError, describe
+from stepsize.planner.arguments import decay_of
 from stepsize.schedules.arguments import number
 
 LINEAR_UNTIL = 4.0
@@ -139,8 +140,8 @@ def adam(
     """
     rate, factor = _rate(lr), _factor(k)
     old = {
-        "betas[0]": number(beta1, "adam.beta1", high=math.nextafter(1.0, 0.0)),
-        "betas[1]": number(beta2, "adam.beta2", high=math.nextafter(1.0, 0.0)),
+        "betas[0]": decay_of(beta1, "adam.beta1"),
+        "betas[1]": decay_of(beta2, "adam.beta2"),
     }
     exact = {name: 1.0 - factor * (1.0 - beta) for name, beta in old.items()}
     if factor == 1:
@@ -223,12 +224,8 @@ def half_life(beta: float, k: float) -> float:
         >>> half_life(0.5, 2)
         0.25
     """
-    if not 0 <= beta < 1:
-        raise InvalidScheduleError(
-            describe("half_life.beta", "be a number in [0, 1)", beta)
-        )
-    factor = _factor(k)
-    return float(beta) if factor == 1 else beta**factor
+    past, factor = decay_of(beta, "half_life.beta"), _factor(k)
+    return past if factor == 1 else past**factor
 
 
 def adascale_gain(variance: float, signal: float, scale: float) -> float:

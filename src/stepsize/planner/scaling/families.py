@@ -38,6 +38,17 @@ FAMILIES: dict[str, Family] = {
     "dadaptation": "free",
 }
 
+COUPLED = frozenset(
+    {"adam", "amsgrad", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta"}
+)
+"""Where torch adds weight decay to the gradient, which is then divided by its own size:
+it has no time scale that is known."""
+LEFT = (
+    "weight_decay was left as it is: this optimizer adds it to the gradient and "
+    "divides that by its size, for which no rule is known"
+)
+"""What is said of it."""
+
 
 def key_of(optimizer: object, field: str) -> str:
     """Return an optimizer's key in `usual_rates.USUAL`.

@@ -8,7 +8,7 @@ from stepsize.errors import InvalidScheduleError, describe
 from stepsize.planner.recipe_file import Recipe
 from stepsize.planner.scaling import horizons, sources, weight_decay
 from stepsize.planner.scaling.choice import Choice, Confidence, short, worst
-from stepsize.planner.scaling.families import family_of
+from stepsize.planner.scaling.families import COUPLED, LEFT, family_of, key_of
 from stepsize.planner.scaling.rewriting import constant_of, peak_of, rewritten
 from stepsize.planner.scaling.scaled import ScaledRecipe
 from stepsize.schedules.durations import whole
@@ -23,8 +23,8 @@ def scale_horizon(
     """Return a recipe for another number of updates at the same batch.
 
     The peak falls as the length to the power of -0.32, and weight decay keeps its time
-    scale's share of the run. Lengths in updates stay: a warmup does not grow with the
-    run.
+    scale's share of the run where it has one (AdamW and SGD, not Adam's L2). Lengths in
+    updates stay: a warmup does not grow with the run.
 
     Args:
         recipe: The recipe; its horizon has a length.
@@ -75,7 +75,11 @@ def scale_horizon(
     others = dict(recipe.hyperparameters)
     said = others.get("weight_decay")
     before = None if said is None else constant_of(said)
-    if before and factor != 1:
+    warnings, confidence = _doubts(family, k)
+    coupled = key_of(named, "scale_horizon.optimizer") in COUPLED
+    if before and factor != 1 and coupled:
+        warnings += (LEFT,)
+    elif before and factor != 1:
         after = weight_decay.kept(before, lr, lr * factor, 1 / k)
         others["weight_decay"] = constant(after)
         changes.append(_decay(before, after))
@@ -97,7 +101,6 @@ def scale_horizon(
             for one in recipe.rules
         ),
     )
-    warnings, confidence = _doubts(family, k)
     return ScaledRecipe(
         recipe=made,
         rule="token horizon" if factor != 1 else "none",

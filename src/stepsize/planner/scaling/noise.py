@@ -6,12 +6,15 @@ as the gradient: far below it, more batch is as good as more updates.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
 
 from stepsize.errors import InvalidScheduleError, describe
+from stepsize.planner.arguments import decay_of
 from stepsize.schedules.arguments import number
+from stepsize.schedules.durations import whole
 
 
 class Moments(NamedTuple):
@@ -124,7 +127,10 @@ class NoiseMeter:
         decay: Weight of the past at each observation; in [0, 1).
         signal: Debiased running mean of |G|^2.
         noise: Debiased running mean of tr(Sigma).
-        count: Observations so far.
+        count: Observations so far; int >= 0.
+
+    Raises:
+        InvalidScheduleError: A value is outside its range.
 
     Source:
         McCandlish et al. 2018, arXiv:1812.06162, appendix A.1.
@@ -142,8 +148,21 @@ class NoiseMeter:
     noise: float = 0.0
     count: int = 0
 
+    def __post_init__(self) -> None:
+        """Check every field."""
+        decay_of(self.decay, "NoiseMeter.decay")
+        for name in ("signal", "noise"):
+            number(getattr(self, name), f"NoiseMeter.{name}", low=-math.inf)
+        if (count := whole(self.count)) is None or count < 0:
+            rule = "be an int >= 0"
+            raise InvalidScheduleError(describe("NoiseMeter.count", rule, self.count))
+
     def observe(self, moments: Moments) -> NoiseMeter:
-        """Return the meter after one more measurement."""
+        """Return the meter after one more measurement.
+
+        Raises:
+            InvalidScheduleError: A value is not finite.
+        """
         keep = self.decay
         old = 1 - keep**self.count
         new = 1 - keep ** (self.count + 1)

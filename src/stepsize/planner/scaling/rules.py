@@ -162,8 +162,10 @@ def _doubts(
 ) -> tuple[tuple[str, ...], Confidence]:
     warnings: list[str] = []
     levels: list[Confidence] = []
-    if name == "none" or k == 1:
+    if k == 1 or (name == "none" and family == "free"):
         return (), "high"
+    if name == "none":  # asked for: no rule was followed
+        return (), "low" if max(k, 1 / k) > KNOWN_FACTOR else "medium"
     if noise is None:
         levels.append("medium")
         if max(k, 1 / k) > KNOWN_FACTOR:

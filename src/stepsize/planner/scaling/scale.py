@@ -9,7 +9,13 @@ from stepsize.errors import InvalidScheduleError, describe
 from stepsize.planner.recipe_file import Recipe
 from stepsize.planner.scaling import batch, sources, weight_decay
 from stepsize.planner.scaling.choice import Choice, Confidence, short, worst
-from stepsize.planner.scaling.families import family_of, key_of, usual_of
+from stepsize.planner.scaling.families import (
+    COUPLED,
+    LEFT,
+    family_of,
+    key_of,
+    usual_of,
+)
 from stepsize.planner.scaling.rewriting import (
     PER_UPDATE,
     constant_of,
@@ -67,8 +73,9 @@ def scale(
 
     The rate follows the rule of the optimizer: SGD linear up to 4 times the batch and
     by the root beyond; Adam by the root, with betas and eps; with a measured noise
-    scale the curve that it gives. Weight decay keeps its time scale, lengths in updates
-    follow the horizon, and a rate that was raised gets a warmup where it has none.
+    scale the curve that it gives. Weight decay keeps its time scale where it has one
+    (AdamW and SGD, not Adam's L2), lengths in updates follow the horizon, and a rate
+    that was raised gets a warmup where it has none.
 
     Args:
         recipe: The recipe for `from_batch`.
@@ -332,6 +339,9 @@ class _Scaling:
                 "weight_decay follows a schedule and was left as it is"
             )
         if not before or lr == 0:
+            return
+        if self.key in COUPLED:
+            self.warnings.append(LEFT)
             return
         after = weight_decay.kept(before, lr, lr * self.found.factor, self.fewer)
         if abs(after / before - 1) < 1e-12:  # noqa: PLR2004 - rounding

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, final
 
-from stepsize.errors import InvalidScheduleError, describe
+from stepsize.errors import InvalidScheduleError, UnitError, describe
 from stepsize.planner.scaling.choice import wrapped
 from stepsize.planner.scaling.counting import effective_batch
-from stepsize.schedules.durations import duration, of
+from stepsize.schedules.durations import duration, of, whole
 from stepsize.schedules.horizon import Horizon, Number, Remainder
 
 
@@ -106,7 +107,8 @@ def plan_steps(
         drop_last: Whether incomplete micro-batches are dropped.
         remainder: What an epoch's leftover micro-batches do, as in `Horizon.plan`.
         tokens_per_sample: Tokens in a sample; > 0.
-        warmup: Length of the warmup. Unit: updates, or a text with a unit.
+        warmup: Length of the warmup. Unit: updates, or a text with a unit; None or 0
+            for none.
 
     Returns:
         The plan.
@@ -128,6 +130,8 @@ def plan_steps(
         accumulation=accumulation,
         world_size=world_size,
     )
+    # checked there; built-in ints, whatever was given
+    accumulation, world_size = int(accumulation), int(world_size)
     micro = size // (accumulation * world_size)
     horizon = Horizon.plan(
         dataset_size=dataset_size,
@@ -142,8 +146,8 @@ def plan_steps(
     )
     total = horizon.total_steps or 0
     rise = 0
-    if warmup is not None:
-        exact = horizon.updates(of(duration(warmup, "plan_steps.warmup")))
+    if warmup is not None and whole(warmup) != 0:
+        exact = _updates(warmup, horizon)
         rise = int(exact + type(exact)(1, 2))
         if rise > total:
             rule = f"be at most the run's {total} updates"
@@ -160,3 +164,13 @@ def plan_steps(
         samples=total * size,
         tokens=None if each is None else total * each,
     )
+
+
+def _updates(warmup: int | str, horizon: Horizon) -> Fraction:
+    try:
+        return horizon.updates(of(duration(warmup, "plan_steps.warmup")))
+    except UnitError as error:
+        if horizon.tokens_per_step is not None or "token" not in str(warmup):
+            raise
+        rule = "be given for a warmup in tokens"
+        raise UnitError(describe("plan_steps.tokens_per_sample", rule, None)) from error

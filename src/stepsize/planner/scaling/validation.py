@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from stepsize.control.guard.statistics import above, level, noise
-from stepsize.errors import InvalidScheduleError, describe
+from stepsize.errors import InvalidScheduleError, UnresolvedError, describe
 from stepsize.planner.recipe_file import Recipe
 from stepsize.planner.scaling.choice import short, wrapped
 from stepsize.schedules.durations import whole
@@ -125,7 +125,7 @@ def validate(
         train: Makes one update at a rate, with the next batch, and returns the loss of
             that batch before the update. Or a mapping with "loss" and what else is
             known: "update_ratio" (norm of the update over norm of the weights) and
-            "noise_scale" (in samples, as from `NoiseWatch`).
+            "noise_scale" (in samples, as from `NoiseWatch`); None is not known.
         again: Puts training back to where it was at the first call, the batches of
             the numbered stream ahead, as for the finder; it is called before every
             trial but the first, and at the end. None: one trial, and training stays
@@ -136,8 +136,8 @@ def validate(
         The result.
 
     Raises:
-        InvalidScheduleError: A value is outside its range, or a rate or length of the
-            recipe is not known.
+        InvalidScheduleError: A value is outside its range, `train` returns no loss, or
+            a rate or length of the recipe is not known.
 
     Examples:
         >>> import stepsize as ss
@@ -164,10 +164,21 @@ def validate(
     if length is None or length < LEAST:
         rule = f"be an int >= {LEAST} (unit: updates)"
         raise InvalidScheduleError(describe("validate.updates", rule, updates))
+    if not callable(train):
+        raise InvalidScheduleError(describe("validate.train", "be callable", train))
+    if again is not None and not callable(again):
+        rule = "be callable, or None"
+        raise InvalidScheduleError(describe("validate.again", rule, again))
     rates, compressed = _rates(recipe, length)
     seen: list[Mapping[str, float]] = []
     trials = [_trial(train, rates, 1.0, seen)]
-    while again is not None and trials[-1].fault and len(trials) <= HALVINGS:
+    hopeless = not math.isfinite(trials[0].losses[0])  # before any update
+    while (
+        again is not None
+        and not hopeless
+        and trials[-1].fault
+        and len(trials) <= HALVINGS
+    ):
         again(0)
         trials.append(_trial(train, rates, trials[-1].lr_factor / 2, []))
     if again is not None:
@@ -177,7 +188,11 @@ def validate(
         passed=not trials[0].fault,
         changes=_changes(trials, held, max(rates)) if trials[0].fault else (),
         lr_factor=held,
-        remarks=(*_compressed(compressed, length), *_remarks(recipe, seen)),
+        remarks=(
+            *_compressed(compressed, length),
+            *_short(len(rates)),
+            *_remarks(recipe, seen),
+        ),
         trials=tuple(trials),
     )
 
@@ -190,7 +205,13 @@ def _rates(recipe: Recipe, updates: int) -> tuple[list[float], bool]:
             rule = "have lr, or base_lr with lr_factor: the rates are not known"
             raise InvalidScheduleError(describe("validate.recipe", rule, recipe))
         schedule = recipe.base_lr * recipe.lr_factor
-    resolved = schedule.resolve(horizon=recipe.horizon)
+    try:
+        resolved = schedule.resolve(horizon=recipe.horizon)
+    except UnresolvedError as error:
+        rule = "have the length of the run, as in Horizon(steps=...)"
+        raise InvalidScheduleError(
+            describe("validate.recipe.horizon", rule, recipe.horizon)
+        ) from error
     total = resolved.total_steps
     count = updates if total is None else min(updates, total)
     top = _first_peak(resolved, updates)
@@ -222,11 +243,17 @@ def _trial(
     for lr in made:
         measured = train(lr)
         values = measured if isinstance(measured, Mapping) else {"loss": measured}
-        if "loss" not in values:
+        if values.get("loss") is None:
             rule = 'return a loss, or a mapping with "loss"'
             raise InvalidScheduleError(describe("validate.train", rule, measured))
-        seen.append(values)
-        losses.append(float(values["loss"]))
+        seen.append(
+            {
+                name: _number(values[name], name)
+                for name in ("loss", "update_ratio", "noise_scale")
+                if values.get(name) is not None
+            }
+        )
+        losses.append(seen[-1]["loss"])
         if not math.isfinite(losses[-1]):
             break
     done = made[: len(losses)]
@@ -238,12 +265,22 @@ def _trial(
     )
 
 
+def _number(value: object, name: str) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]  # whatever was returned
+    except (TypeError, ValueError, RuntimeError) as error:  # the last is a tensor's
+        rule = f'return numbers; "{name}" is no number'
+        raise InvalidScheduleError(describe("validate.train", rule, value)) from error
+
+
 def _fault(losses: list[float], rates: list[float]) -> str:
     """Return why training did not hold; "" where it did."""
     if not math.isfinite(losses[-1]):
         at = len(losses) - 1
         return f"the loss of update {at} is not finite, after {_reached(rates[:-1])}"
     count = len(losses)
+    if count < RUN_OF:
+        return ""
     first = losses[: max(RUN_OF, round(FIRST * count))]
     last = losses[-max(RUN_OF, round(LAST * count)) :]
     if above(last, sorted(first)) > CLEARLY and level(last) > level(first):
@@ -277,7 +314,12 @@ def _changes(trials: list[Trial], held: float | None, peak: float) -> tuple[str,
         )
         return (text, *told)
     rates = trials[0].rates
-    if len(trials) > 1:
+    if not math.isfinite(trials[0].losses[0]):
+        text = (
+            "not the rate: no update was made before that loss; look at the data, the "
+            "loss and the precision"
+        )
+    elif len(trials) > 1:
         tried = short(trials[-1].lr_factor)
         text = (
             f"not the rate alone: it did not hold at {tried} of it either; look at the "
@@ -299,16 +341,22 @@ def _compressed(compressed: bool, updates: int) -> tuple[str, ...]:
     )
 
 
+def _short(updates: int) -> tuple[str, ...]:
+    if updates >= LEAST:
+        return ()
+    return (f"the run has {updates} updates, which hardly show whether a rate holds",)
+
+
 def _remarks(recipe: Recipe, seen: list[Mapping[str, float]]) -> tuple[str, ...]:
     late = seen[len(seen) // 2 :]
     told = []
-    ratios = [one["update_ratio"] for one in late if "update_ratio" in one]
+    ratios = [one["update_ratio"] for one in late if _known(one, "update_ratio")]
     if ratios and level(ratios) > LARGE_RATIO:
         told.append(
             f"an update is {short(level(ratios))} of the weights' norm: they are "
             "overwritten within ten updates, while about 1e-3 is customary (convention)"
         )
-    scales = [one["noise_scale"] for one in late if one.get("noise_scale")]
+    scales = [one["noise_scale"] for one in late if _known(one, "noise_scale")]
     batch = recipe.horizon.samples_per_step if recipe.horizon else None
     if scales and batch is not None:
         scale = level(scales)
@@ -323,3 +371,7 @@ def _remarks(recipe: Recipe, seen: list[Mapping[str, float]]) -> tuple[str, ...]
             )
         )
     return tuple(told)
+
+
+def _known(measured: Mapping[str, float], name: str) -> bool:
+    return name in measured and 0 < measured[name] < math.inf

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from stepsize.errors import InvalidScheduleError, describe
+from stepsize.planner.arguments import decay_of
 from stepsize.schedules.arguments import number
 
 LAMB_LR = 5e-3
@@ -44,7 +45,7 @@ def untuned(beta2: float) -> int:
         >>> untuned(0.999), untuned(0.95)
         (2000, 40)
     """
-    beta = number(beta2, "untuned.beta2", high=math.nextafter(1.0, 0.0))
+    beta = decay_of(beta2, "untuned.beta2")
     return round(2 / (1 - beta))
 
 
