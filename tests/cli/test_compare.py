@@ -33,6 +33,12 @@ def slow(schedule, *, total_steps, seed, report):
     return {"val": 1.0, "test": 1.0, "direction": "min", "updates": total_steps}
 
 
+def falling(schedule, *, total_steps, seed, report):
+    if schedule(0) == schedule(total_steps - 1):
+        raise RuntimeError("it is constant")
+    return train(schedule, total_steps=total_steps, seed=seed, report=report)
+
+
 def broken(schedule, *, total_steps, seed, report):
     raise RuntimeError("no data")
 """
@@ -100,6 +106,15 @@ def test_all_runs_failing_is_one_clear_error(folder: Path) -> None:
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not (folder / "report.html").exists()
+
+
+def test_nothing_to_compare_with_is_a_failure_with_a_report(folder: Path) -> None:
+    done = run(folder, "compare", "mine.py:falling", *SMALL, "--lrs=0.1")
+    assert done.returncode == 1
+    assert "error: No claim can be made: no run of the constant rate" in done.stderr
+    assert "wsd" in done.stdout
+    assert (folder / "report.html").exists()
+    assert load(folder / "results.json").comparisons[0].arms[0].test is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal to a group")

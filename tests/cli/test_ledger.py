@@ -486,6 +486,13 @@ class TestSteer:
         assert "it ends at 100 now, then 150" in err
         assert Horizon(steps=150).total_steps == 150
 
+    def test_a_negative_number_stands_behind_two_dashes(self, run: Terminal) -> None:
+        written(Path("seven"), *steered())
+        words = ("shorten", "--preview", "--", "-20")
+        _, _, err = run("steer", "seven", *words)
+        assert "it ends at 100 now, then 80" in err
+        assert "behind --" in run("steer", "--help")[1]
+
     def test_a_deadline_is_a_time_to_come(self) -> None:
         for text in ("18:00", "00:00", "23:59"):
             at = steer._deadline(text)

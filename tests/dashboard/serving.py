@@ -17,7 +17,7 @@ from tests.ledger.recorded import run, scale, spec, steered, written
 
 from stepsize.dashboard import Access, add_token, create_app
 from stepsize.dashboard.index import identity_of
-from stepsize.ledger.history import Rates
+from stepsize.ledger.rates import Rates
 from stepsize.ledger.records import AnyRecord, Changed, Metric
 
 ROLES = ("viewer", "operator", "admin")

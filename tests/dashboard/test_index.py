@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 import time
 from pathlib import Path
 
@@ -266,12 +267,33 @@ def test_a_large_database_is_listed_before_it_is_read(
     monkeypatch.setattr("stepsize.dashboard.index._LIST_SECONDS", 0.0)
     address = f"sqlite:///{tmp_path}/runs.db"
     SqlStore(address, "seven").append(*steered())
+    SqlStore(address, "talk").append(*(Note(text="x") for _ in range(20)))
     index = Index(address)
-    ((run_, found),) = index.glances()
-    assert (found.name, found.state, found.total) == ("seven", "unread", None)
+    ((run_, found), (_, other)) = index.glances()
+    assert (found.name, found.state, found.update) == ("seven", "silent", 30)
+    assert (found.total, run_.read) == (None, False)
+    assert (other.name, other.state) == (
+        "talk",
+        "unread",
+    )  # its last records do not say
     index.warm()
     assert index._warm is not None
     index._warm.join(20)
-    ((_, found),) = index.glances()
-    assert (found.update, found.total) == (30, 100)
-    assert run_.read
+    read = {run.name: one for run, one in index.glances()}
+    assert (read["seven"].update, read["seven"].total) == (30, 100)
+    assert read["talk"].state == "running"
+
+
+def test_a_damaged_run_of_a_database_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stepsize.dashboard.index._LIST_SECONDS", 5.0)
+    address = f"sqlite:///{tmp_path}/runs.db"
+    for name in ("seven", "six"):
+        SqlStore(address, name).append(*steered())
+    with sqlite3.connect(tmp_path / "runs.db") as database:
+        last = "run = 'six' AND n = (SELECT max(n) FROM stepsize_records)"
+        database.execute(f"UPDATE stepsize_records SET line = '{{' WHERE {last}")
+    found = {run.name: one for run, one in Index(address).glances()}
+    assert found["seven"].update == 30
+    assert found["six"].state == "damaged"

@@ -14,7 +14,7 @@ from stepsize.dashboard import create_app
 from stepsize.dashboard.watched import FRESH_SECONDS
 from stepsize.ledger import JsonlStore
 from stepsize.ledger.chain import Entry, entry
-from stepsize.ledger.history import Rates
+from stepsize.ledger.rates import Rates
 from stepsize.ledger.records import Metric, Note
 
 RUNS, POINTS = 1000, 10_000

@@ -20,7 +20,8 @@ from tests.lives import notes
 
 import stepsize as ss
 from stepsize.ledger import JsonlStore
-from stepsize.ledger.history import Follows, History, Rates, spec_from
+from stepsize.ledger.history import Follows, History, spec_from
+from stepsize.ledger.rates import Rates
 from stepsize.ledger.records import Changed, Metric, Note
 from stepsize.ledger.verify import verify
 

@@ -71,6 +71,24 @@ def test_the_same_id_is_given_once(office: Office) -> None:
     assert len(commands(office, "seven")) == 1
 
 
+def test_a_deadline_that_is_over_is_not_asked(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = office.add("seven")
+    client = office.client("operator")
+    at = time.time() + 1000
+    asked = {"verb": "deadline", "values": {"at": at}, "reason": "by then", "id": "d"}
+    assert client.post(f"/api/runs/{name}/commands", json=asked).status_code == 202
+    monkeypatch.setattr(time, "time", lambda: at + 1)
+    again = client.post(f"/api/runs/{name}/commands", json=asked)
+    assert again.status_code == 200  # the connection broke; it was given in time
+    for route in ("preview", "commands"):
+        answer = client.post(f"/api/runs/{name}/{route}", json=asked | {"id": "e"})
+        assert answer.status_code == 422
+        assert "deadline.at must be a time to come" in answer.json()["detail"]
+    assert len(commands(office, "seven")) == 1
+
+
 def test_what_the_training_is_told_to_check_is_recorded(office: Office) -> None:
     name = office.add("seven")
     more: dict[str, Any] = {"expected_step": 30, "tolerance": 5, "seen": 0}

@@ -32,7 +32,7 @@ def scale(update: int, factor: float = 0.5, sequence: int = 0, **more: str) -> E
 
 def metric(update: int, *events: Event, loss: float | None = None) -> Metric:
     """What an update under these events uses."""
-    from stepsize.ledger.history import rounded
+    from stepsize.ledger.rates import rounded
 
     lr = Trajectory(SCHEDULE, ss.Horizon(steps=100), events)(update)
     rates = {"lr": [lr, rounded(lr * 2.0, "float32")]}

@@ -14,7 +14,7 @@ import pytest
 from stepsize.control import Event, EventSink
 from stepsize.errors import CorruptRecordError, LedgerError, UnavailableError
 from stepsize.ledger import JsonlStore, Ledger, LedgerWarning
-from stepsize.ledger import ledger as module
+from stepsize.ledger import outbox as module
 from stepsize.ledger.chain import Entry
 from stepsize.ledger.records import AnyRecord, Changed, End, Metric, Note, Run
 from stepsize.ledger.verify import verify
@@ -134,7 +134,7 @@ def test_while_it_fails_it_is_not_tried_all_the_time(tmp_path: Path) -> None:
         ledger.metric(update)
     assert store.tries < 10
     store.full = False
-    ledger._tried = 0.0
+    ledger._outbox._tried = 0.0
     ledger.close()
     assert kinds(ledger)[:3] == ["Run", "Note", "Changed"]
 
@@ -165,7 +165,7 @@ def test_metrics_are_dropped_before_memory_is_full(
     assert ledger.unsaved <= 12
     assert ledger.events() == [scale(1)]
     store.full = False
-    ledger._tried = 0.0
+    ledger._outbox._tried = 0.0
     ledger.flush()
     note = [entry.record for entry in store.read()][1]
     assert isinstance(note, Note)
@@ -241,7 +241,7 @@ def test_copies_are_the_same_ledger(tmp_path: Path) -> None:
 FULL = """
 import resource, sys, warnings
 from stepsize.control import Event
-from stepsize.ledger import Ledger, LedgerWarning, ledger as module
+from stepsize.ledger import Ledger, LedgerWarning, outbox as module
 warnings.simplefilter("error")
 warnings.simplefilter("always", LedgerWarning)
 module.RETRY_SECONDS = 0.0

@@ -23,7 +23,7 @@ from stepsize.errors import (
 from stepsize.ledger import Ledger
 from stepsize.ledger.places import name_of, store_of, stores_below
 from stepsize.ledger.records import Note
-from stepsize.ledger.sql_store import SqlStore, names, tips
+from stepsize.ledger.sql_store import SqlStore, all_ends, names, tips
 from stepsize.ledger.verify import verify
 from stepsize.testing.store_suite import StoreSuite, killed
 
@@ -198,3 +198,13 @@ def test_the_last_place_of_each_run_is_known(tmp_path: Path) -> None:
         store_of(f"{address}#{name}").append(*(Note(text="x") for _ in range(count)))
     assert tips(address) == {"a": 0, "b": 2, "c'": 6}
     assert list(tips(address)) == names(address) == ["a", "b", "c'"]
+
+
+@needs_alchemy
+def test_the_ends_of_all_runs_are_asked_for_at_once(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/runs.db"
+    assert all_ends(address) == {}
+    for name, count in (("b", 11), ("a", 1), ("c'", 30)):
+        store_of(f"{address}#{name}").append(*(Note(text="x") for _ in range(count)))
+    places = {name: [one.n for one in ends] for name, ends in all_ends(address).items()}
+    assert places == {"a": [0], "b": [*range(11)], "c'": [0, *range(20, 30)]}

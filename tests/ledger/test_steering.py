@@ -10,7 +10,13 @@ import pytest
 from stepsize.errors import InvalidScheduleError, LedgerError, StepsizeError
 from stepsize.ledger import Ledger
 from stepsize.ledger.bounds import Bounds, load_bounds
-from stepsize.ledger.commands import VERBS, deadline_of, event_of, make_command
+from stepsize.ledger.commands import (
+    VERBS,
+    check_ahead,
+    deadline_of,
+    event_of,
+    make_command,
+)
 from stepsize.ledger.records import Command
 from stepsize.ledger.station import MOST_UPDATES, Pace
 
@@ -96,11 +102,16 @@ def test_what_is_no_command(
 
 
 def test_a_deadline_becomes_a_policy_or_none() -> None:
-    at = make_command("deadline", {"at": 1000.0, "length": "10%"})
+    at = make_command("deadline", {"at": 1000.0, "length": "10%"}, now=900.0)
     policy = deadline_of(at, 900.0)
     assert policy is not None
     assert (policy.budget_seconds, policy.length) == (100.0, "10%")
     assert deadline_of(make_command("deadline", {"at": None}), 0.0) is None
+    for over in (999.9, 1000.0):
+        command = make_command("deadline", {"at": over}, now=1000.0)
+        with pytest.raises(LedgerError, match=r"deadline\.at must be a time to come"):
+            check_ahead(command)
+    check_ahead(at)
     with pytest.raises(InvalidScheduleError, match=r"Deadline\.budget_seconds must be"):
         deadline_of(at, 1000.0)
 
@@ -134,6 +145,9 @@ class TestBounds:
             ("reason: maybe", r"Bounds\.reason must be true or false"),
             ("most_per_day: 1.5", r"Bounds\.most_per_day must be an int >= 0"),
             ("people: !!python/name:os.system x", r"must be YAML"),
+            ("", r"must name a bound; .* hint: write \{\} to allow everything"),
+            ("# lr: [0, 1]", r"must name a bound; .* hint: write \{\}"),
+            ("lr: [0, 1]\nlr: [0, 9]", r"must name each field once; got 'lr'"),
         ],
     )
     def test_damaged_files(self, tmp_path: Path, text: str, match: str) -> None:

@@ -14,7 +14,8 @@ from tests.ledger.recorded import SCHEDULE, metric, run, scale, spec, steered, w
 from stepsize.control import Event
 from stepsize.errors import LedgerError
 from stepsize.ledger.audit import rows
-from stepsize.ledger.history import History, rounded
+from stepsize.ledger.history import History
+from stepsize.ledger.rates import rounded
 from stepsize.ledger.records import (
     Answer,
     AnyRecord,

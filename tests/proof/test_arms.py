@@ -68,6 +68,14 @@ def test_a_bad_expression_names_its_arm() -> None:
         select(["mine=import os"])
 
 
+def test_a_schedule_in_another_librarys_words_says_how_to_write_it() -> None:
+    message = r"schedule 'theirs': .* print\(dialects\.torch\.StepLR\(\.\.\.\)\)'$"
+    with pytest.raises(InvalidScheduleError, match=message):
+        select(["theirs=torch.StepLR(30, gamma=0.1)"])
+    with pytest.raises(InvalidScheduleError, match=r"example: 3e-4 \* warmup"):
+        select(["mine=cosine(0.5"])
+
+
 def test_an_absolute_rate_is_taken_for_a_mistake() -> None:
     with pytest.raises(ProofError, match=r"be a factor of the peak rate.*--lrs"):
         Arm("mine", 3e-4 * ss.hold()).check_peak(10)

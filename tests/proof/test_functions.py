@@ -1,3 +1,4 @@
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -75,6 +76,7 @@ def test_a_run_gets_what_it_was_promised(tmp_path: Path) -> None:
     [
         ("raise ValueError('no data')", "error", r"ValueError: no data\n.*script.py:2"),
         ("raise SystemExit(3)", "error", "SystemExit: 3"),
+        ("raise KeyboardInterrupt", "error", "KeyboardInterrupt"),
         ("print('hello'); 1 / 0", "error", r"ZeroDivisionError[\s\S]*\| hello"),
         ("return None", "error", "be a dict with val, test, direction, updates"),
         ("return {'val': 1.0}", "error", "be a dict with val, test"),
@@ -95,9 +97,61 @@ def test_what_goes_wrong_is_a_run_with_a_reason(
     assert re.search(reason, returned.reason), returned.reason
 
 
-def test_interrupts_are_not_failures(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        once(tmp_path, "raise KeyboardInterrupt")
+def test_texts_of_numpy_are_texts(tmp_path: Path) -> None:
+    body = f"""
+        import numpy as np
+        report(1, **{{np.str_("loss"): np.float32(0.5)}})
+        return {GOOD.replace("'min'", "np.str_('min')")}
+        """
+    returned = once(tmp_path, body)
+    assert returned.status == "finished", returned.reason
+    assert type(returned.direction) is str
+    assert [type(curve.metric) for curve in returned.curves] == [str]
+
+
+def test_what_a_run_prints_stays_off_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    print("before")
+    returned = once(
+        tmp_path,
+        """
+        import os, subprocess, sys
+        print("one", seed)
+        os.write(1, b"two\\n")
+        subprocess.run(["echo", "three"])
+        sys.stderr.write("four\\n")
+        sys.stdout.buffer.write(b"five\\n")
+        raise ValueError("no data")
+        """,
+    )
+    print("after")
+    assert returned.reason.splitlines()[-5:] == [
+        "  | one 3",
+        "  | two",
+        "  | three",
+        "  | four",
+        "  | five",
+    ]
+    assert capfd.readouterr() == ("before\nafter\n", "")
+
+
+def test_a_run_may_close_what_it_prints_to(tmp_path: Path) -> None:
+    returned = once(tmp_path, f"import sys; sys.stdout.close(); return {GOOD}")
+    assert returned.status == "finished", returned.reason
+    print("the stream is whole again")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_copy_that_a_run_forked_and_let_return_is_ended(tmp_path: Path) -> None:
+    body = f"""
+        import os
+        child = os.fork()
+        if child:
+            _, status = os.waitpid(child, 0)
+        return {GOOD} | {{'val': float(os.waitstatus_to_exitcode(status))}}
+        """
+    assert once(tmp_path, body).val == 1.0
 
 
 def test_policies_may_be_left_out(tmp_path: Path) -> None:

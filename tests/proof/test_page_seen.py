@@ -123,6 +123,29 @@ def test_it_has_no_violation_and_fits_also_with_everything_open(page: Page) -> N
         open_everything(page)
 
 
+def test_on_paper_it_is_light_whole_and_open(browser: Browser, report: Path) -> None:
+    context = browser.new_context(
+        viewport={"width": 718, "height": 1000}, color_scheme="dark"
+    )
+    page = context.new_page()
+    page.goto(report.as_uri())
+    page.emulate_media(media="print", color_scheme="dark")
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert back == "rgb(255, 255, 255)"
+    right = page.evaluate(
+        """Math.max(...[...document.querySelectorAll('td, th')]
+        .map(one => one.getBoundingClientRect().right))"""
+    )
+    assert right <= 718
+    closed = page.evaluate(
+        """[...document.querySelectorAll('details:has(td, pre)')]
+        .map(one => one.getBoundingClientRect().height)"""
+    )
+    assert closed
+    assert min(closed) > 40  # a summary alone has 20
+    context.close()
+
+
 def test_every_figure_is_seen(page: Page, tmp_path: Path) -> None:
     figures = page.locator("figure")
     assert figures.count() == sum(FIGURES.values())

@@ -98,6 +98,20 @@ def test_the_last_line_of_a_key_counts(store: Store) -> None:
     assert store.tests(["one"])["one"] == (8.0, None)
 
 
+def test_absurd_metrics_of_an_older_version_are_read_as_those_of_today(
+    store: Store,
+) -> None:
+    add(store, huge=replace(RUN, val=1e200), sealed=replace(RUN, test=-1e308))
+    found = store.runs(["huge", "sealed"])
+    assert (found["huge"].status, found["huge"].val) == ("diverged", None)
+    assert found["huge"].reason == "val is 1e+200"
+    assert found["sealed"].status == "finished"
+    assert store.tests(["huge", "sealed"]) == {
+        "huge": (1 / 3, None),
+        "sealed": (None, None),
+    }
+
+
 def _write(folder: Path, number: int) -> None:
     for i in range(20):
         add(Store(folder, "shared"), **{f"{number}-{i}": RUN})

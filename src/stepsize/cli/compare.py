@@ -10,6 +10,7 @@ import typer
 
 from stepsize.cli.outputs import REPORT, RESULTS, Outputs
 from stepsize.cli.texts import rates, schedules
+from stepsize.errors import ProofError
 
 STORE = Path(".stepsize/compare")
 
@@ -143,6 +144,9 @@ def compare(  # noqa: PLR0917 - typer calls it by name
 
     Your own function: train(schedule, *, total_steps, seed, policies=(), report) ->
     {"val": float, "test": float, "direction": "min" | "max", "updates": int}.
+
+    The status is 0 where there was something to compare, whoever won; 1 where no run of
+    the constant counts (table and report are written), or no run at all.
     """
     outputs = Outputs.check(json, report)
     wanted = schedules(schedule_texts)
@@ -185,3 +189,5 @@ def compare(  # noqa: PLR0917 - typer calls it by name
     for line in costs(comparison):
         screen.say(f"\n{line}")
     screen.say_where(*outputs.save([comparison]))
+    if comparison.arms[0].test is None:
+        raise ProofError(comparison.verdict[0])

@@ -38,7 +38,8 @@ def steer(  # noqa: PLR0917 - typer calls it by name
         typer.Argument(
             metavar="[VALUE]",
             help="cooldown 10% | scale 0.5 | extend 20000 or +5000 | shorten 8000 | "
-            "rewarm 5% | replace EXPR | deadline 18:00, 2h or off.",
+            "rewarm 5% | replace EXPR | deadline 18:00, 2h or off. A negative number "
+            "comes last, behind --: shorten -- -2000.",
         ),
     ] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; recorded.")] = "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from stepsize.ledger.history import Rates
+from stepsize.ledger.rates import Rates
 
 MOST_GROUPS = 8
 """Param groups that are drawn: those whose curves are alike count as one."""

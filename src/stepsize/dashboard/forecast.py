@@ -10,7 +10,8 @@ import numpy as np
 
 from stepsize.dashboard.columns import Floats, Series
 from stepsize.errors import FitError, StepsizeError, describe
-from stepsize.ledger.history import History, Rates
+from stepsize.ledger.history import History
+from stepsize.ledger.rates import Rates
 from stepsize.planner.fitting import Curve, FittedLaw, fit
 
 MOST_UPDATES = 2_000_000

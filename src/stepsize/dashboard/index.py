@@ -7,15 +7,18 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import final
 
 from stepsize.dashboard.watched import Watched
 from stepsize.errors import LedgerError, StepsizeError, describe
+from stepsize.ledger.chain import Entry
 from stepsize.ledger.glance import Glance
 from stepsize.ledger.history import History
-from stepsize.ledger.places import last_places, name_of, stores_below
+from stepsize.ledger.places import ends_below, last_places, name_of, stores_below
+from stepsize.ledger.records import Metric
 
 _FIND_SECONDS = 2.0
 _LIST_SECONDS = 0.3
@@ -68,14 +71,23 @@ class Index:
     def glances(self) -> list[tuple[Watched, Glance]]:
         """Return where each run stands, the latest first; of some not all is known.
 
-        A file has its last lines to look at; besides, as many runs are read as fit into
-        a moment. What is left is for `warm`.
+        A file has its last lines to look at, and a database is asked once for those of
+        all runs; besides, as many runs are read as fit into a moment. What is left is
+        for `warm`.
         """
         runs = self.runs()
         last = last_places(self.place)
+        known = ends_below(self.place) if any(not run.read for run in runs) else {}
         ends = time.monotonic() + _LIST_SECONDS
         found = [
-            (run, run.glance(patient=time.monotonic() < ends, last=last.get(run.name)))
+            (
+                run,
+                run.glance(
+                    patient=time.monotonic() < ends,
+                    last=last.get(run.name),
+                    ends=_telling(known.get(run.name, ())),
+                ),
+            )
             for run in runs
         ]
         found.sort(key=lambda one: (-(one[1].time or 0.0), one[0].place))
@@ -148,6 +160,11 @@ class Index:
             if not run.read:
                 with suppress(StepsizeError):  # the list says what is wrong with it
                     run.history()
+
+
+def _telling(ends: Sequence[Entry]) -> Sequence[Entry] | None:
+    """Return a run's ends if they tell where it stands; None if more are to be read."""
+    return ends if any(isinstance(one.record, Metric) for one in ends) else None
 
 
 def identity_of(place: str) -> str:

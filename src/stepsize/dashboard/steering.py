@@ -26,7 +26,7 @@ from stepsize.dashboard.models import (
 from stepsize.dashboard.reading import answer_of
 from stepsize.errors import StepsizeError
 from stepsize.ledger.audit import described
-from stepsize.ledger.commands import make_command
+from stepsize.ledger.commands import check_ahead, make_command
 from stepsize.ledger.preview import Preview, preview
 from stepsize.ledger.records import Answer, Command
 
@@ -73,9 +73,10 @@ def routes(desk: Desk) -> APIRouter:
         person: Person = request.state.person
         if not given.reason.strip():
             raise HTTPException(422, "a command says why: reason must not be empty")
-        command = _command(given, person)
         with run.guard:  # one at a time: the same id is given once
-            known = run.history().commands().get(command.id)
+            known = run.history().commands().get(given.id or "")
+            # again is judged as it was then: a deadline may be over by now
+            command = _command(given, person, None if known is None else known[0].time)
             if known is None:
                 (entry,) = run.store.append(command)
                 run.written()
@@ -139,9 +140,9 @@ def _preview(
     )
 
 
-def _command(given: CommandGiven, person: Person) -> Command:
+def _command(given: CommandGiven, person: Person, now: float | None = None) -> Command:
     try:
-        return make_command(
+        made = make_command(
             given.verb.value,
             given.values,
             reason=given.reason,
@@ -153,7 +154,10 @@ def _command(given: CommandGiven, person: Person) -> Command:
             tolerance=given.tolerance,
             seen=given.seen,
             expires_seconds=given.expires_seconds,
+            now=now,
         )
+        check_ahead(made)
+        return made
     except StepsizeError as error:
         raise HTTPException(422, str(error)) from error
 

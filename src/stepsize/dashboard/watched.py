@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 import msgspec
@@ -135,7 +135,13 @@ class Watched:
 
     # --- what is said of it ----------------------------------------------------------
 
-    def glance(self, *, patient: bool = True, last: int | None = None) -> Glance:
+    def glance(
+        self,
+        *,
+        patient: bool = True,
+        last: int | None = None,
+        ends: Sequence[Entry] | None = None,
+    ) -> Glance:
         """Return where it stands; from its ends if it was not read yet.
 
         Args:
@@ -143,6 +149,7 @@ class Watched:
                 read yet.
             last: Place of its last record, if that is known: what was seen with it is
                 not looked at again.
+            ends: Its first and last records, if those are known.
         """
         with self.guard:
             try:
@@ -155,13 +162,15 @@ class Watched:
                 if isinstance(store, JsonlStore):
                     found = store.path.stat()
                     key = (found.st_ino, found.st_size)
+                elif ends is not None:
+                    return self._known(ends[-1].n, lambda: at_ends(ends, self.name))
                 elif not patient:
                     unread = Glance(name=self.name, unread=True)
                     return unread if self._glance is None else self._glance[1]
                 else:
                     key = object() if last is None else last
                 if isinstance(store, HasEnds):
-                    return self._known(key, lambda: at_ends(store, self.name))
+                    return self._known(key, lambda: at_ends(store.ends(), self.name))
                 self.history()
                 return self.glance(last=last)
             except (StepsizeError, OSError) as error:

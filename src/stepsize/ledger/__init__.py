@@ -2,7 +2,8 @@
 
 from stepsize.ledger.event_log import EventLog
 from stepsize.ledger.jsonl_store import JsonlStore
-from stepsize.ledger.ledger import Ledger, LedgerWarning
+from stepsize.ledger.ledger import Ledger
+from stepsize.ledger.outbox import LedgerWarning
 from stepsize.ledger.store import Store
 
 __all__ = [

@@ -10,7 +10,8 @@ from typing import Any, final
 from stepsize.control.events import Event
 from stepsize.errors import StepsizeError
 from stepsize.ledger.chain import Entry
-from stepsize.ledger.history import History, Life, Rates
+from stepsize.ledger.history import History, Life
+from stepsize.ledger.rates import Rates
 from stepsize.ledger.records import (
     Advice,
     Answer,

@@ -130,14 +130,16 @@ def load_bounds(path: Path) -> Bounds:
     """Read bounds from a YAML or JSON file.
 
     Raises:
-        LedgerError: It cannot be read, is no mapping, or has an unknown field or a
-            value outside its range.
+        LedgerError: It cannot be read, is empty or no mapping, or has an unknown field,
+            one twice, or a value outside its range.
     """
     import yaml
 
     where = os.fspath(path)
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        plain = yaml.safe_load(text)
+        again = _named_again(yaml.compose(text, Loader=yaml.SafeLoader))
     except OSError as error:
         hint = str(error.strerror or error)
         raise LedgerError(
@@ -147,10 +149,32 @@ def load_bounds(path: Path) -> Bounds:
         hint = str(error).replace("\n", " ")
         raise LedgerError(describe(where, "be YAML", path.name, hint=hint)) from error
     names = [one.name for one in fields(Bounds)]
+    if plain is None:
+        hint = "write {} to allow everything, or take the file away"
+        raise LedgerError(describe(where, "name a bound", "an empty file", hint=hint))
+    if again:
+        hint = "which of them holds would be anybody's guess"
+        raise LedgerError(describe(where, "name each field once", again, hint=hint))
     if not isinstance(plain, dict) or not set(plain) <= set(names):
         rule = f"be a mapping with no fields but {', '.join(names)}"
         raise LedgerError(describe(where, rule, plain))
     return Bounds(**plain)
+
+
+def _named_again(node: Any) -> str | None:
+    """Return the first key of a mapping that stands there twice; YAML takes the last.
+
+    Args:
+        node: The document, as `yaml.compose` reads it.
+    """
+    seen: set[str] = set()
+    pairs = node.value if getattr(node, "id", "") == "mapping" else ()
+    for key, _ in pairs:
+        if key.value in seen:
+            return str(key.value)
+        if isinstance(key.value, str):
+            seen.add(key.value)
+    return None
 
 
 def _is_number(value: Any) -> bool:

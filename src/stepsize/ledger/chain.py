@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from stepsize.errors import CorruptRecordError, LedgerError, describe
-from stepsize.ledger.records import AnyRecord
+from stepsize.ledger.records import AnyRecord, Record
 
 VERSION = 1
 START = "0" * 64
@@ -58,9 +58,12 @@ def seal(n: int, record: AnyRecord, previous: str) -> tuple[bytes, Entry]:
         previous: Digest of the line before; `START` for the first.
 
     Raises:
-        LedgerError: The record could not be read again: a value is of another type, or
-            is no JSON.
+        LedgerError: It is no record, or could not be read again: a value is of another
+            type, or is no JSON.
     """
+    if not isinstance(record, Record):
+        rule = "be one of stepsize.ledger.records, as Note(text=...) is"
+        raise LedgerError(describe("record", rule, record))
     try:
         if record.lasting:  # the encoder would write null for NaN
             json.dumps(msgspec.to_builtins(record), allow_nan=False)

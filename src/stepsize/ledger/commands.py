@@ -65,6 +65,7 @@ def make_command(
     tolerance: int = 0,
     seen: int | None = None,
     expires_seconds: float | None = EXPIRES_SECONDS,
+    now: float | None = None,
 ) -> Command:
     """Return a command, checked; `store.append` gives it.
 
@@ -82,6 +83,7 @@ def make_command(
             does not matter.
         expires_seconds: Time from now after which it is refused. Unit: seconds; > 0;
             None: never.
+        now: When it is given. Unit: seconds since 1970; None: by this machine's clock.
 
     Raises:
         LedgerError: The verb is unknown, or a value is outside its range.
@@ -94,6 +96,7 @@ def make_command(
         raise LedgerError(describe("Command.expires_seconds", rule, expires_seconds))
     if values is not None and not isinstance(values, Mapping):
         raise LedgerError(describe("Command.values", "be a mapping", values))
+    now = time.time() if now is None else now
     made = Command(
         id=uuid.uuid4().hex[:12] if id is None else id,
         verb=verb,
@@ -105,8 +108,9 @@ def make_command(
         expected_step=expected_step,
         tolerance=tolerance,
         seen=seen,
-        expires=None if expires_seconds is None else time.time() + expires_seconds,
+        expires=None if expires_seconds is None else now + expires_seconds,
         host=socket.gethostname(),
+        time=now,
     )
     check(made)
     if verb in EVENTS:
@@ -158,6 +162,18 @@ def check(command: Command) -> None:
             raise LedgerError(describe("deadline.at", rule, at))
         given = {k: v for k, v in values.items() if k != "at" and v is not None}
         Deadline(_LONG_SECONDS, **given)
+
+
+def check_ahead(command: Command) -> None:
+    """Raise if a deadline was over when it was given: every training would refuse it.
+
+    Raises:
+        LedgerError: It was.
+    """
+    at = command.values.get("at") if command.verb == "deadline" else None
+    if at is not None and at <= command.time:
+        rule = f"be a time to come, after {command.time:.0f} (unit: seconds since 1970)"
+        raise LedgerError(describe("deadline.at", rule, at))
 
 
 def _is_finite(value: Any) -> bool:

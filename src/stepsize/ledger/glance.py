@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 from stepsize.errors import StepsizeError
+from stepsize.ledger.chain import Entry
 from stepsize.ledger.history import History
 from stepsize.ledger.records import Changed, End, Metric, Run
-from stepsize.ledger.store import HasEnds
 
 SILENT_SECONDS = 600.0
 """Time without a record after which a run counts as silent."""
@@ -59,14 +60,14 @@ class Glance:
         return "silent"
 
 
-def at_ends(store: HasEnds, name: str) -> Glance:
+def at_ends(ends: Sequence[Entry], name: str) -> Glance:
     """Return where a run stands, from its first and last records alone.
 
-    Raises:
-        CorruptRecordError: A line there is damaged.
-        UnavailableError: They could not be read.
+    Args:
+        ends: The records, as `HasEnds.ends` gives them.
+        name: What it is called if they do not say so.
     """
-    records = [one.record for one in store.ends()]
+    records = [one.record for one in ends]
     runs = [one for one in records if isinstance(one, Run)]
     metric = next((one for one in reversed(records) if isinstance(one, Metric)), None)
     ended = ""

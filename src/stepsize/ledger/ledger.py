@@ -1,15 +1,14 @@
 """`Ledger`: all that is recorded of a run, written by its training process.
 
-Not here: where records are kept (`Store`), and who may steer (`Bounds`).
+Not here: where records are kept (`Store`), how they get there (`Outbox`), and who may
+steer (`Bounds`).
 """
 
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import threading
-import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +16,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
-import msgspec
-
 from stepsize.control.events import Event
-from stepsize.errors import CorruptRecordError, LedgerError, describe
+from stepsize.errors import LedgerError, describe
 from stepsize.ledger.bounds import Bounds, load_bounds
 from stepsize.ledger.chain import START, Entry, seal
+from stepsize.ledger.outbox import LedgerWarning, Outbox
 from stepsize.ledger.places import name_of, store_of
 from stepsize.ledger.records import (
     Advice,
@@ -36,21 +34,6 @@ from stepsize.ledger.records import (
     Spec,
 )
 from stepsize.ledger.store import Store
-
-RETRY_SECONDS = 1.0
-"""Time between two attempts to write after one that failed."""
-
-MOST_WAITING = 100_000
-"""Metrics kept in memory while nothing can be written; events are always kept."""
-
-_KEPT = (
-    "The training goes on; its records are kept in memory, and written when that is "
-    "possible again:"
-)
-
-
-class LedgerWarning(UserWarning):
-    """Records of a run are in memory only, or were."""
 
 
 @final
@@ -128,12 +111,7 @@ class Ledger:
         self.tags = _tags(tags)
         self.ranks = 1
         self._guard = threading.RLock()
-        self._begun = False
-        self._waiting: list[AnyRecord] = []  # not written yet, in order
-        self._flushed = time.monotonic()
-        self._failed: float | None = None  # when writing began to fail
-        self._tried = 0.0
-        self._dropped = 0  # metrics that found no place in memory
+        self._outbox = Outbox(self.store)
         self._ending: Callable[..., Any] | None = None
         self._made: Callable[[], int | None] | None = None
 
@@ -144,7 +122,16 @@ class Ledger:
     # --- the sink of a Scheduler ---------------------------------------------------
 
     def append(self, event: Event) -> None:
-        """Record an event; on disk when this returns, or kept in memory and told."""
+        """Record an event; on disk when this returns, or kept in memory and told.
+
+        Raises:
+            LedgerError: It is no event.
+        """
+        if not isinstance(event, Event):
+            hint = "Ledger.record(...) takes records"
+            raise LedgerError(
+                describe("Ledger.append", "get an Event", event, hint=hint)
+            )
         self.record(Changed.of(event))
 
     def events(self) -> list[Event]:
@@ -157,7 +144,7 @@ class Ledger:
             written = (entry.record for entry in self.store.read())
             return [
                 one.value()
-                for one in chain(written, self._waiting)
+                for one in chain(written, self._outbox.waiting)
                 if isinstance(one, Changed)
             ]
 
@@ -167,22 +154,14 @@ class Ledger:
         """Write records; metrics alone may wait.
 
         Raises:
-            LedgerError: A record is no JSON. None of them was written.
+            LedgerError: One of them is no record, or no JSON. None was written.
         """
         for one in records:
-            if one.lasting:
+            if getattr(one, "lasting", True):
                 seal(0, one, START)
         with self._guard:
             self._remember_end()
-            self._waiting += records
-            lasting = any(one.lasting for one in records)
-            now = time.monotonic()
-            if not lasting:
-                if self._failed is not None:
-                    self._limit()
-                if now - self._flushed < self.flush_seconds:
-                    return
-            self._write(now, urgent=lasting)
+            self._outbox.add(records, self._run, self.flush_seconds)
 
     def metric(
         self,
@@ -237,7 +216,7 @@ class Ledger:
     def resumed(self) -> None:
         """Record that this process has gone back to a checkpoint."""
         with self._guard:
-            if self._begun:
+            if self._outbox.begun:
                 self.record(self._run())
 
     def _run(self) -> Run:
@@ -258,15 +237,14 @@ class Ledger:
     @property
     def unsaved(self) -> int:
         """Records that are in memory only."""
-        return len(self._waiting)
+        return len(self._outbox.waiting)
 
     # --- writing -------------------------------------------------------------------
 
     def flush(self) -> None:
         """Write what waits, if the disk takes it."""
         with self._guard:
-            if self._waiting:
-                self._write(time.monotonic(), urgent=True)
+            self._outbox.flush(self._run)
 
     def close(
         self, outcome: Literal["closed", "failed", "exited"] = "closed", why: str = ""
@@ -281,12 +259,15 @@ class Ledger:
             if self._ending is not None:
                 atexit.unregister(self._ending)
                 self._ending = None
-                if self._begun or self._begins():
+                if self._outbox.begun or self._outbox.begins():
                     made = None if self._made is None else self._made()
-                    self._waiting.append(End(outcome=outcome, why=why, update=made))
-            self.flush()
-            if self._waiting or self._dropped:
-                warnings.warn(self._left(), LedgerWarning, stacklevel=2)
+                    end = End(outcome=outcome, why=why, update=made)
+                    self._outbox.waiting.append(end)
+            self._outbox.flush(self._run)
+            left = self._outbox.left()
+            if left:
+                whose = f"The ledger of run {self.name!r}"
+                warnings.warn(f"{whose} {left}", LedgerWarning, stacklevel=2)
 
     def __enter__(self) -> Self:
         """Return itself; `close` comes at the end."""
@@ -301,82 +282,9 @@ class Ledger:
         else:
             self.close("failed", f"{kind.__name__}: {error}")
 
-    def _write(self, now: float, *, urgent: bool) -> None:
-        failed = self._failed is not None
-        if failed and now - self._tried < RETRY_SECONDS and not urgent:
-            return
-        if failed and urgent and now - self._tried < RETRY_SECONDS / 10:
-            self._mark()
-            return
-        lead: list[AnyRecord] = []
-        begins = self._begins()
-        if begins:
-            lead.append(self._run())
-        if failed:
-            lead.append(self._outage(now))
-        self._tried = now
-        try:
-            self.store.append(*lead, *self._waiting)
-        except (LedgerError, OSError) as error:
-            if not self._begun and isinstance(error, CorruptRecordError):
-                self._waiting.clear()
-                raise  # before anything was trained: for a person to look at
-            self._mark()
-            if not failed:
-                self._failed = now
-                self.tell(error, _KEPT)
-            return
-        self._waiting.clear()
-        self._begun = self._begun or begins
-        self._flushed = now
-        self._failed = None
-        self._dropped = 0
-
-    def _begins(self) -> bool:
-        """Whether what waits is the first of a training: others may only take notes."""
-        kinds = (Changed, Metric, Spec)
-        return not self._begun and any(isinstance(one, kinds) for one in self._waiting)
-
-    def _mark(self) -> None:
-        """Mark what is about to take effect without being on disk."""
-        self._waiting = [
-            msgspec.structs.replace(one, late=True)
-            if one.lasting and not one.late
-            else one
-            for one in self._waiting
-        ]
-
-    def _limit(self) -> None:
-        metrics = sum(not one.lasting for one in self._waiting)
-        if metrics > MOST_WAITING:
-            kept = [one for one in self._waiting if one.lasting]
-            self._dropped += len(self._waiting) - len(kept)
-            self._waiting = kept
-
-    def _outage(self, now: float) -> Note:
-        seconds = now - (self._failed or now)
-        late = sum(one.late for one in self._waiting)
-        text = (
-            f"nothing could be written for {seconds:.1f} s; {late} records that are "
-            "marked late were in memory only, and in effect"
-        )
-        if self._dropped:
-            text += f"; {self._dropped} metrics were dropped"
-        return Note(text=text, source="ledger")
-
     def tell(self, error: Exception, what: str) -> None:
         """Warn of a disk, or a database, that failed."""
         warnings.warn(f"{what} {error}", LedgerWarning, stacklevel=5)
-
-    def _left(self) -> str:
-        lasting = [one for one in self._waiting if one.lasting]
-        metrics = len(self._waiting) - len(lasting) + self._dropped
-        plain = [json.dumps(msgspec.to_builtins(one)) for one in lasting]
-        text = (
-            f"The ledger of run {self.name!r} could not be written to the end: "
-            f"{len(lasting)} records and {metrics} metrics are not on disk."
-        )
-        return "\n".join([text, *plain])
 
     def _remember_end(self) -> None:
         """Have what waits written, or told, when the process ends."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from stepsize.errors import LedgerError, describe
+from stepsize.ledger.chain import Entry
 from stepsize.ledger.jsonl_store import NAME, JsonlStore
 from stepsize.ledger.store import Store
 
@@ -85,6 +86,21 @@ def stores_below(where: str) -> list[tuple[str, Store]]:
         raise LedgerError(describe("FOLDER", rule, where))
     found = sorted(path.parent for path in folder.rglob(NAME) if path.is_file())
     return [(os.fspath(path), JsonlStore(path)) for path in found]
+
+
+def ends_below(where: str) -> dict[str, tuple[Entry, ...]]:
+    """Return the first and the last few records of all runs of a database, by name.
+
+    Of a folder none: a file's ends are as quickly read one by one.
+
+    Raises:
+        UnavailableError: It cannot be read.
+    """
+    if "://" not in where:
+        return {}
+    from stepsize.ledger.sql_store import all_ends
+
+    return all_ends(where)
 
 
 def last_places(where: str) -> dict[str, int]:

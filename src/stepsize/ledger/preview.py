@@ -12,8 +12,9 @@ from stepsize.control.events import append
 from stepsize.errors import LedgerError, StepsizeError, describe
 from stepsize.ledger.bounds import Bounds, load_bounds
 from stepsize.ledger.commands import EVENTS, event_of
-from stepsize.ledger.history import History, Rates
+from stepsize.ledger.history import History
 from stepsize.ledger.jsonl_store import JsonlStore
+from stepsize.ledger.rates import Rates
 from stepsize.ledger.records import Command
 from stepsize.ledger.store import Store
 

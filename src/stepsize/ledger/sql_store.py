@@ -23,6 +23,7 @@ TABLE = "stepsize_records"
 _READS = "stepsize_reads"  # set on a connection that does not write
 _PAGE = 10_000
 _END = 100  # last records that `ends` reads
+_FEW = 10  # last records of each run that `all_ends` reads
 _TRIES = 100  # of a write that another one came before
 
 # open databases of this process, and tables known to be there, by their address
@@ -214,8 +215,43 @@ def tips(address: str) -> dict[str, int]:
     Raises:
         UnavailableError: It cannot be read.
     """
+    every = _every_run(_table(address))
+    rows = _asked(address, _alchemy().select(every.c.run, every.c.last))
+    return {str(name): int(place) for name, place in rows}
+
+
+def all_ends(address: str) -> dict[str, tuple[Entry, ...]]:
+    """Return the first record of each run in a database and the last few, by name.
+
+    One query for all; a run of which one of them is damaged is left out.
+
+    Raises:
+        UnavailableError: It cannot be read.
+    """
     alchemy = _alchemy()
     table = _table(address)
+    every = _every_run(table)
+    columns = alchemy.select(table.c.run, table.c.n, table.c.line)
+    mine = columns.join(every, table.c.run == every.c.run)
+    first = mine.where(table.c.n == 0, every.c.last >= _FEW)
+    found: dict[str, list[Entry]] = {}
+    damaged: set[str] = set()
+    for select in (first, mine.where(table.c.n > every.c.last - _FEW)):
+        for run, n, line in _asked(address, select.order_by(table.c.run, table.c.n)):
+            try:
+                made = entry(line.encode())
+            except (ValueError, RecursionError):
+                made = None
+            if made is None or made.n != n:
+                damaged.add(run)
+            else:
+                found.setdefault(run, []).append(made)
+    return {run: tuple(ends) for run, ends in found.items() if run not in damaged}
+
+
+def _every_run(table: Any) -> Any:
+    """Return the names of all runs, each with the place of its last record."""
+    alchemy = _alchemy()
     run, n = table.c.run, table.c.n
     # from each run to the next by the primary key: DISTINCT and GROUP BY would pass
     # over all records
@@ -224,12 +260,15 @@ def tips(address: str) -> dict[str, int]:
     step = alchemy.select(after.scalar_subquery()).where(found.c.run.is_not(None))
     every = found.union_all(step)
     last = alchemy.select(alchemy.func.max(n)).where(run == every.c.run)
-    select = alchemy.select(every.c.run, last.scalar_subquery())
+    select = alchemy.select(every.c.run, last.scalar_subquery().label("last"))
+    return select.where(every.c.run.is_not(None)).cte()
+
+
+def _asked(address: str, select: Any) -> Any:
     try:
         with _reading(address) as connection:
-            rows = connection.execute(select.where(every.c.run.is_not(None)))
-            return {str(name): int(place) for name, place in rows}
-    except alchemy.exc.SQLAlchemyError as error:
+            return connection.execute(select).all()
+    except _alchemy().exc.SQLAlchemyError as error:
         raise _unusable(address, error) from error
 
 

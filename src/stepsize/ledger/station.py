@@ -20,8 +20,8 @@ from stepsize.ledger.commands import (
     event_of,
     mark_of,
 )
-from stepsize.ledger.history import Rates
 from stepsize.ledger.ledger import Ledger
+from stepsize.ledger.rates import Rates
 from stepsize.ledger.records import Answer, AnyRecord, Command, Spec
 
 MOST_UPDATES = 10_000

@@ -34,7 +34,7 @@ class Store(Protocol):
             ConflictError: Another record has that place. Nothing was written.
             CorruptRecordError: What was written before is damaged.
             UnavailableError: It could not be written.
-            LedgerError: A record is no JSON.
+            LedgerError: One of them is no record, or no JSON.
         """
 
     def read(self, from_n: int = 0) -> Iterator[Entry]:

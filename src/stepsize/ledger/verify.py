@@ -11,7 +11,8 @@ from typing import Any, final
 
 from stepsize.errors import LedgerError, StepsizeError, describe
 from stepsize.ledger.chain import START, Entry, check, entry
-from stepsize.ledger.history import History, Life, Rates
+from stepsize.ledger.history import History, Life
+from stepsize.ledger.rates import Rates
 from stepsize.ledger.records import Answer, Changed, Command, Metric, Source, Spec
 from stepsize.ledger.store import Store
 

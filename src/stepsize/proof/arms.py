@@ -64,6 +64,7 @@ Each needs a package of its own (baselines.py); none is part of "all".
 """
 
 _TEXTS = {**DEFAULTS, **FURTHER, **dict.fromkeys(OPTIMIZERS, "hold()")}
+_DIALECT = re.compile(r"\b[a-z]+\.[A-Za-z]\w*\(")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,29}")
 _FAR = 100
 """A highest factor this far from 1 is taken for an absolute rate."""
@@ -272,4 +273,10 @@ def _arm(name: str, value: str | ss.Schedule | Arm) -> Arm:
     try:
         return Arm(name, ss.parse(value))
     except InvalidScheduleError as error:
-        raise InvalidScheduleError(f"schedule {name!r}: {error}") from error
+        message = f"schedule {name!r}: {error}"
+        if found := _DIALECT.search(value):
+            message = message.partition(" hint: ")[0] + (
+                " hint: write the text that it prints: python -c 'from stepsize import "
+                f"dialects; print(dialects.{found[0]}...))'"
+            )
+        raise InvalidScheduleError(message) from error

@@ -73,6 +73,15 @@ class Returned:
     curves: tuple[Curve, ...] = ()
 
 
+MOST = 1e100
+"""Beyond it a metric is as good as infinite: means and squares would not be finite."""
+
+
+def usable(value: float | None) -> bool:
+    """Whether a metric is a number that can be counted with."""
+    return value is not None and abs(value) <= MOST  # NaN is not
+
+
 def run_of(planned: Planned, returned: Returned) -> Run:
     """Return the run for the results, its test metric left out."""
     return Run(

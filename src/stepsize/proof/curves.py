@@ -45,7 +45,7 @@ class CurveRecorder:
                 raise ProofError(
                     describe("report.update", f"be >= {last[0]}, the last one", update)
                 )
-            self._add(name, point)
+            self._add(str(name), point)  # NumPy's texts are no JSON
 
     def curves(self) -> tuple[Curve, ...]:
         """Return the curves so far, by name of the metric."""

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import inspect
 import io
+import os
 import sys
 import tempfile
 import time
@@ -24,8 +25,9 @@ from typing import Any, final
 
 from stepsize.errors import ProofError, describe
 from stepsize.proof.arms import Arm
-from stepsize.proof.cells import Planned, Returned
+from stepsize.proof.cells import Planned, Returned, usable
 from stepsize.proof.curves import CurveRecorder
+from stepsize.proof.printed import kept_off, tail
 from stepsize.proof.results import Status, write_whole
 
 KEYS = ("val", "test", "direction", "updates")
@@ -36,8 +38,6 @@ _GIVEN = ("total_steps", "seed", "policies", "average", "report")
 _OPTIONAL = ("policies", "average")
 _HINT = f"write it as {SIGNATURE}"
 _OUTPUT_LINES = 5
-_HUGE = 1e100
-"""Beyond it a metric is as good as infinite: means and squares would not be finite."""
 
 
 @final
@@ -179,30 +179,31 @@ class TrainFunction:
         """Make one run; whatever it raises becomes its reason.
 
         What the function prints is kept off the terminal; its last lines are part of
-        the reason if it fails.
+        the reason if it fails. A KeyboardInterrupt is its own: the processes that make
+        runs do not get that of the terminal.
         """
-        curves, output = CurveRecorder(), io.StringIO()
+        curves, process = CurveRecorder(), os.getpid()
         given: dict[str, Any] = {
             "total_steps": planned.total_steps,
             "seed": planned.seed,
             "report": curves.report,
         }
-        try:
-            with redirect_stdout(output), redirect_stderr(output):
+        seconds: float | None = None
+        with kept_off() as printed:
+            try:
                 self.load()  # once a process: what it imports is no part of an update
                 started = time.perf_counter()
                 returned = _call(self, planned, given)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            # SystemExit and the like too: a run that ends the process has failed.
-            return Returned(
-                status="error",
-                reason=reason_of(error, self, output.getvalue()),
-                traceback=_traceback(error),
-                curves=curves.curves(),
-            )
-        seconds = time.perf_counter() - started
+                seconds = time.perf_counter() - started
+            except BaseException as error:
+                # SystemExit and the like too: a run that ends the process has failed.
+                returned = Returned(
+                    status="error",
+                    reason=reason_of(error, self, tail(printed)),
+                    traceback=_traceback(error),
+                )
+            if os.getpid() != process:
+                os._exit(1)  # a copy that the function forked and let return
         return replace(returned, seconds=seconds, curves=curves.curves())
 
 
@@ -247,7 +248,7 @@ def _read(result: object, total_steps: int) -> Returned:
         )
     status: Status = "finished"
     reason = ""
-    if not _usable(val):
+    if not usable(val):
         status, reason = "diverged", f"val is {val:g}"
     elif updates != total_steps:
         status = "unequal_budget"
@@ -255,15 +256,11 @@ def _read(result: object, total_steps: int) -> Returned:
     return Returned(
         status=status,
         reason=reason,
-        val=val if _usable(val) else None,
-        test=test if _usable(test) else None,
-        direction=direction,
+        val=val if usable(val) else None,
+        test=test if usable(test) else None,
+        direction=str(direction),
         updates=int(updates),
     )
-
-
-def _usable(value: float) -> bool:
-    return abs(value) <= _HUGE  # NaN is not
 
 
 def _number(result: Mapping[str, Any], key: str) -> float:

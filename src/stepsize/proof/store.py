@@ -17,7 +17,7 @@ import msgspec
 
 from stepsize.errors import ProofError, describe
 from stepsize.ledger.files import locked, sync_folder
-from stepsize.proof.cells import Returned
+from stepsize.proof.cells import Returned, usable
 
 SCHEMA = "stepsize.runs/1"
 """Name and version of a line; lines of another are left alone and not read."""
@@ -99,7 +99,7 @@ class Store:
         for line in self._lines(RUNS):
             read = _decode(line, _Line, self.folder / RUNS)
             if read is not None and read.key in wanted:
-                found[read.key] = read.returned
+                found[read.key] = _counted(read.returned)
         return found
 
     def tests(self, keys: Sequence[str]) -> dict[str, Sealed]:
@@ -112,7 +112,11 @@ class Store:
         for line in self._lines(TESTS):
             read = _decode(line, _Test, self.folder / TESTS)
             if read is not None and read.key in wanted:
-                found[read.key] = (read.test, read.retained)
+                test, retained = read.test, read.retained
+                found[read.key] = (
+                    test if usable(test) else None,
+                    retained if usable(retained) else None,
+                )
         return found
 
     def add(
@@ -196,6 +200,14 @@ def _decode(line: bytes, kind: type[Any], path: Path) -> Any:
         raise ProofError(
             describe(f"{path}", f"hold whole records ({error})", line, hint=hint)
         ) from error
+
+
+def _counted(returned: Returned) -> Returned:
+    """Return what a run gave, its metric judged as of a run made today."""
+    val = returned.val
+    if val is None or usable(val):
+        return returned
+    return replace(returned, status="diverged", reason=f"val is {val:g}", val=None)
 
 
 def _cut_torn_line(file: IO[bytes]) -> None:

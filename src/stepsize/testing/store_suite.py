@@ -146,6 +146,14 @@ class StoreSuite:
             store.append(Note(text="a"), bad)
         assert list(store.read()) == []
 
+    @pytest.mark.parametrize("value", ["a note", None, {"kind": "note"}])
+    def test_what_is_no_record_is_refused_whole(self, at: str, value: Any) -> None:
+        """Nothing of the call is written."""
+        store = store_of(at)
+        with pytest.raises(LedgerError, match=r"record must be one of"):
+            store.append(Note(text="a"), value)
+        assert list(store.read()) == []
+
     def test_writers_in_turn_see_what_the_other_wrote(self, at: str) -> None:
         """Two open stores seal one chain."""
         one, other = store_of(at), store_of(at)
