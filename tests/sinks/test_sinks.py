@@ -218,14 +218,20 @@ def test_mlflow(mlflow: Any) -> None:
 def test_mlflow_allows_few_characters_in_a_name(mlflow: Any) -> None:
     from stepsize.sinks.mlflow import MlflowSink
 
-    group = {"params": [torch.nn.Parameter(torch.ones(1))], "name": "größe, 1"}
-    optimizer = torch.optim.AdamW([group])
+    names = ["größe, 1", "a//b", "/c", "../d", "n" * 600]
+    optimizer = torch.optim.AdamW(
+        [{"params": [torch.nn.Parameter(torch.ones(1))], "name": one} for one in names]
+    )
     scheduler = Scheduler(optimizer, lr=0.1, hyperparameters={"betas[0]": 0.8})
     optimizer.step()
     with mlflow.start_run() as run:
         MlflowSink().log(scheduler)
     metrics = mlflow.MlflowClient().get_run(run.info.run_id).data.metrics
-    assert metrics == {"lr/größe_ 1": 0.1, "betas_0_/größe_ 1": 0.8}
+    shown = ["größe_ 1", "a/_/b", "_/c", "_/d"]
+    wanted = {f"lr/{one}": 0.1 for one in shown}
+    wanted |= {f"betas_0_/{one}": 0.8 for one in shown}
+    wanted |= {"lr/" + "n" * 247: 0.1, "betas_0_/" + "n" * 241: 0.8}
+    assert metrics == wanted
 
 
 def ss_event(line: str) -> Any:

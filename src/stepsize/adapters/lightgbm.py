@@ -87,12 +87,11 @@ class Scheduler(Boosting):
 
 
 class _Before:
-    """A callback as LightGBM sorts them."""
-
-    before_iteration = True
-    order = 10  # as `reset_parameter`
+    """A callback as LightGBM sorts them, by what the object itself has as `order`."""
 
     def __init__(self, scheduler: Scheduler) -> None:
+        self.before_iteration = True
+        self.order = 11  # after `reset_parameter`
         self._scheduler = scheduler
 
     def __call__(self, env: Any) -> None:
@@ -100,12 +99,11 @@ class _Before:
 
 
 class _After:
-    """A callback as LightGBM sorts them: before early stopping, which may raise."""
-
-    before_iteration = False
-    order = 25
+    """The same, after a round."""
 
     def __init__(self, scheduler: Scheduler) -> None:
+        self.before_iteration = False
+        self.order = 25  # before early stopping, which may raise
         self._scheduler = scheduler
 
     def __call__(self, env: Any) -> None:

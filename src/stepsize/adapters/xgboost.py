@@ -44,10 +44,13 @@ class Scheduler(Boosting, TrainingCallback):
 
     def before_training(self, model: Any) -> Any:
         """Go on where the model stands."""
+        rounds = 0 if _is_packed(model) else model.num_boosted_rounds()
         saved = None if _is_packed(model) else model.attr(ATTRIBUTE)
         if saved is not None:
-            self.load_state_dict(json.loads(saved))
-        self._begin(0 if _is_packed(model) else model.num_boosted_rounds())
+            state = json.loads(saved)
+            if state["update"] == rounds:  # else it was cut, to its best rounds say
+                self.load_state_dict(state)
+        self._begin(rounds)
         return model
 
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:

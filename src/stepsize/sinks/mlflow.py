@@ -20,6 +20,7 @@ from stepsize.errors import LedgerError, describe
 __all__ = ["MlflowSink"]
 
 FILE = "stepsize/events.jsonl"
+LONGEST = 250  # letters of a metric's name
 
 
 class MlflowSink:
@@ -29,7 +30,8 @@ class MlflowSink:
     update k used. The schedule and each event are tags ("stepsize.schedule",
     "stepsize.event.3"), and the events as a whole the artifact "stepsize/events.jsonl":
     MLflow's parameters can be written once only, and a run's schedule may change. In a
-    metric's name "_" stands for what MLflow allows in none: "betas_0_/GROUP".
+    metric's name "_" stands for what MLflow allows in none: "betas_0_/GROUP", and
+    what is more than 250 letters is left out.
 
     Args:
         run_id: Which run; None: the one that is active.
@@ -72,5 +74,12 @@ class MlflowSink:
 
 
 def _allowed(name: str) -> str:
-    """Return a metric's name in the characters that MLflow allows."""
-    return re.sub(r"[^\w\-./: ]", "_", name)
+    """Return a metric's name as MLflow allows it: in characters, parts and length.
+
+    Examples:
+        >>> _allowed("betas[0]/encoder"), _allowed("lr/a//../b")
+        ('betas_0_/encoder', 'lr/a/_/_/b')
+    """
+    parts = re.sub(r"[^\w\-./: ]", "_", name).split("/")
+    kept = ("_" if part in ("", ".", "..") else part for part in parts)
+    return "/".join(kept)[:LONGEST]

@@ -273,6 +273,31 @@ def test_a_model_with_rounds_that_nobody_counted_is_refused(tmp_path: Path) -> N
         xgb.train(STUMP, xgb.DMatrix(X, y), 3, callbacks=[logged])
 
 
+def test_a_model_that_was_cut_to_its_best_rounds_is_trained_on() -> None:
+    """XGBoost's `save_best` drops rounds; the state that is saved is of more."""
+    scheduler = xgboost.Scheduler(lr=SCHEDULE, total_steps=12)
+    best = xgb.callback.EarlyStopping(rounds=2, save_best=True, min_delta=9.0)
+    data = xgb.DMatrix(np.arange(8.0).reshape(8, 1), ONES)
+    model = xgb.train(STUMP, data, 12, evals=[(data, "d")], callbacks=[scheduler, best])
+    assert (model.num_boosted_rounds(), scheduler.update) == (1, 3)
+    with pytest.raises(AdapterError, match=r"got 1. hint: .*update=1\) to start"):
+        stump([xgboost.Scheduler(lr=SCHEDULE, total_steps=12)], 11, model)
+    again = xgboost.Scheduler(lr=SCHEDULE, total_steps=12, update=1)
+    whole = stump([again], 11, model)
+    assert again.done
+    assert rates_of_xgboost(whole, 12) == pytest.approx(RATES, rel=1e-3)
+
+
+def test_a_rate_that_lightgbm_resets_too_is_the_schedules() -> None:
+    """LightGBM sorts callbacks by their order, wherever they are in the list."""
+    data = lgb.Dataset(np.arange(80.0).reshape(80, 1), np.arange(80.0))
+    other = lgb.reset_parameter(learning_rate=lambda made: 0.7)
+    scheduler = lightgbm.Scheduler(lr=SCHEDULE, total_steps=4)
+    model = lgb.train(LEAF, data, 4, callbacks=[*scheduler.callbacks, other])
+    found = [tree["shrinkage"] for tree in model.dump_model()["tree_info"]]
+    assert found == pytest.approx(SCHEDULE.resolve(4).rates(), rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["xgboost", "lightgbm"])
 def test_without_the_host_the_import_says_what_to_install(name: str) -> None:
     code = (

@@ -465,6 +465,10 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     learner = make_learner(tmp_path, recording([], (), False))
     with pytest.raises(AdapterError, match=r"Learner.fit_\* must be fit"):
         learner.fit_one_cycle(1, cbs=SchedulerCallback(lr=0.1))
+    learner.add_cb(SchedulerCallback(lr=0.1))
+    with pytest.raises(AdapterError, match=r"must have one SchedulerCallback.*got 2"):
+        learner.fit(1, cbs=SchedulerCallback(hyperparameters={"mom": 0.9}))
+    learner.fit(1)
 
 
 def test_the_example_ends_alike_with_and_without_an_interruption() -> None:

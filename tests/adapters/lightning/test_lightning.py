@@ -244,13 +244,13 @@ def run(
     module = make_module(used, bases=(0.1,)) if module is None else module(used)
     callbacks = options.pop("callbacks", [])
     callback = None if settings is None else SchedulerCallback(**settings)
-    batches = options.pop("batches", EPOCH)
+    batches, resume = options.pop("batches", EPOCH), options.pop("resume", None)
     trainer = make_trainer(
         folder,
         callbacks=[*([] if callback is None else [callback]), *callbacks],
         **options,
     )
-    trainer.fit(module, Batches(batches), Batches(1))
+    trainer.fit(module, Batches(batches), Batches(1), ckpt_path=resume)
     return trainer, callback, [rates[0] for rates in used]
 
 
@@ -550,10 +550,107 @@ def test_a_trainer_of_the_other_package_takes_it(tmp_path: Path) -> None:
     assert used == [[rate] for rate in (0.1 * ss.cosine()).resolve(8).rates()]
 
 
+def test_a_second_fit_is_scheduled_for_what_is_left(tmp_path: Path) -> None:
+    schedule = 0.1 * ss.warmup(2) >> ss.cosine()
+    used: list[list[float]] = []
+    module = make_module(used, bases=(0.1,))
+    from stepsize.adapters.lightning import SchedulerCallback
+
+    callback = SchedulerCallback(lr=schedule)
+    trainer = make_trainer(tmp_path, max_epochs=1, callbacks=[callback])
+    for epochs in (1, 3, 3):  # the last one finds nothing left
+        trainer.fit_loop.max_epochs = epochs
+        trainer.fit(module, Batches(EPOCH), Batches(1))
+    wanted = schedule.resolve(EPOCH).rates() + schedule.resolve(2 * EPOCH).rates()
+    assert [rates[0] for rates in used] == wanted
+
+    trainer.save_checkpoint(tmp_path / "three.ckpt")
+    trainer.fit_loop.max_epochs = 4
+    with pytest.raises(ss.HorizonChangedError, match="16"):  # a resume is the whole
+        trainer.fit(
+            module, Batches(EPOCH), Batches(1), ckpt_path=tmp_path / "three.ckpt"
+        )
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists")
+@pytest.mark.parametrize("at", [3, 6])
+def test_a_resume_in_mid_epoch_goes_on_where_its_loader_does(
+    tmp_path: Path, at: int
+) -> None:
+    """Also where the batches were counted before the checkpoint was read."""
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    def counting(module: Any, optimizer: Any) -> Any:
+        steps = module.trainer.estimated_stepping_batches
+        scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, total_iters=steps)
+        return {"scheduler": scheduler, "interval": "step"}
+
+    def trained(settings: Any, checkpoint: Path | None = None) -> tuple[Any, Any]:
+        made: list[Any] = []
+
+        def module(used: Any) -> Any:
+            configured = None if settings else counting
+            made.append(make_module(used, bases=(0.1,), configured=configured))
+            return made[-1]
+
+        saving = ModelCheckpoint(tmp_path, every_n_train_steps=3, save_top_k=-1)
+        _, _, used = run(
+            tmp_path,
+            settings,
+            module,
+            callbacks=[saving],
+            max_epochs=2,
+            enable_checkpointing=True,
+            resume=checkpoint,
+        )
+        return used, [weight.tolist() for weight in made[0].parameters()]
+
+    _, whole = trained(None)
+    [checkpoint] = tmp_path.glob(f"*step={at}.ckpt")
+    assert trained(None, checkpoint)[1] != whole  # other batches
+    checkpoint.unlink()
+    settings = {"lr": 0.1 * ss.warmup("1 epoch") >> ss.cosine()}
+    used, whole = trained(settings)
+    [checkpoint] = tmp_path.glob(f"*step={at}.ckpt")
+    assert trained(settings, checkpoint) == (used[at:], whole)
+
+
+def test_lengths_are_known_in_samples_and_epochs(tmp_path: Path) -> None:
+    from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
+
+    from stepsize.adapters.lightning import SchedulerCallback
+
+    rows: Any = [
+        (torch.tensor(row / 16, dtype=torch.float32), torch.tensor(label))
+        for row, label in zip(FEATURES[:48], LABELS[:48], strict=True)
+    ]
+    sampler = BatchSampler(SequentialSampler(rows), BATCH, drop_last=False)
+    loaders: list[Any] = [
+        DataLoader(rows, BATCH),
+        DataLoader(rows, batch_sampler=sampler),
+    ]
+    for loader in loaders:
+        for warmup, options in (
+            ("32 samples", {"max_epochs": 2}),
+            ("32 samples", {"max_steps": 6, "max_epochs": -1}),
+            ("1 epoch", {"max_steps": 6, "max_epochs": -1}),
+        ):
+            used: list[list[float]] = []
+            callback = SchedulerCallback(lr=0.1 * ss.warmup(warmup) >> ss.cosine())
+            trainer = make_trainer(
+                tmp_path, accumulate_grad_batches=2, callbacks=[callback], **options
+            )
+            trainer.fit(make_module(used, bases=(0.1,)), loader, Batches(1))
+            assert len(used) == 6
+            assert used.index([0.1]) == (2 if "samples" in warmup else 3)
+
+
 # --- bad input -----------------------------------------------------------------------
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    from lightning.pytorch.callbacks import StochasticWeightAveraging
+
     from stepsize.adapters.lightning import SchedulerCallback
 
     unknown: Any = {"lr": 0.1, "monitor": "val_loss"}
@@ -570,6 +667,12 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
             lambda used: make_module(used, configured=cosine),
             max_steps=1,
         )
+    both: list[Any] = [SchedulerCallback(lr=0.1)]
+    with pytest.raises(AdapterError, match=r"optimizer must be one that no other"):
+        run(tmp_path, {"lr": 0.1}, max_steps=1, callbacks=both)
+    swapping: list[Any] = [StochasticWeightAveraging(0.05)]
+    with pytest.raises(AdapterError, match=r"callbacks must have no callback that se"):
+        run(tmp_path, {"lr": 0.1}, max_epochs=2, callbacks=swapping)
     with pytest.raises(UnitError, match="samples_per_step"):
         run(tmp_path, {"lr": 0.1 * ss.warmup("99 samples")}, max_steps=1)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression, SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV
@@ -182,6 +183,81 @@ def test_tables_of_targets_are_the_estimators_own() -> None:
     assert values.fit(X[:100], several).predict(X[:5]).shape == (5, 2)
     with pytest.raises(ValueError, match="y should be a 1d array"):
         ScheduledRegressor().fit(X[:100], several)
+
+
+def test_samples_have_weights() -> None:
+    weights = np.linspace(2, 0.1, 200)
+    by_hand = SGDClassifier(learning_rate="constant", eta0=0.1, random_state=0)
+    for rows in np.split(np.arange(200), 4):
+        by_hand.partial_fit(
+            X[rows], y[rows], classes=np.arange(10), sample_weight=weights[rows]
+        )
+    model = ScheduledClassifier(
+        schedule="hold()", lr=0.1, epochs=1, batch_size=50, shuffle=False
+    ).set_params(random_state=0)
+    model.fit(X[:200], y[:200], sample_weight=weights)
+    np.testing.assert_array_equal(model.estimator_.coef_, by_hand.coef_)
+    parts = ScheduledClassifier(**model.get_params())
+    parts.partial_fit(X[:200], y[:200], sample_weight=list(weights))
+    np.testing.assert_array_equal(parts.estimator_.coef_, by_hand.coef_)
+
+
+def test_samples_of_weight_0_are_left_out() -> None:
+    weights = np.where(np.arange(200) % 3, 1.0, 0.0)
+    model = ScheduledClassifier(epochs=2, random_state=0)
+    whole = clone(model).fit(X[:200], y[:200], sample_weight=weights)
+    rest = clone(model).fit(X[:200][weights > 0], y[:200][weights > 0])
+    np.testing.assert_array_equal(whole.estimator_.coef_, rest.estimator_.coef_)
+    assert whole.rates_ == rest.rates_
+
+
+def test_a_search_hands_on_weights_that_the_held_out_score_has_too() -> None:
+    weights = np.where(y[:300] < 5, 0.0, 1.0)  # only these digits count
+    plateau = Plateau("val_score", mode="max", patience=1)
+    model = ScheduledClassifier(
+        MLPClassifier(hidden_layer_sizes=(16,)),
+        epochs=20,
+        validation_fraction=0.3,
+        policies=[MetricTarget("val_score", 0.8, mode="max"), plateau],
+        random_state=0,
+    )
+    search = GridSearchCV(make_pipeline(model), {"scheduledclassifier__lr": [0.02]})
+    search.fit(X[:300], y[:300], scheduledclassifier__sample_weight=weights)
+    [event, *_] = search.best_estimator_[0].scheduler_.events
+    assert event.source.startswith("policy:target")
+    assert set(search.predict(X[:300])) <= {5, 6, 7, 8, 9}
+
+
+def test_weights_that_mean_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"sample_weight.shape == \(9,\), expected"):
+        ScheduledClassifier().fit(X[:64], y[:64], sample_weight=np.ones(9))
+    with pytest.raises(AdapterError, match=r"fit\(coef_init=\) must be sample_weight"):
+        ScheduledClassifier().fit(X[:64], y[:64], coef_init=0)
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        ScheduledClassifier().fit(X[:64], y[:64], sample_weight=np.zeros(64))
+    with pytest.raises(ValueError, match="must not be 0 for all samples but those of"):
+        ScheduledClassifier().fit(X[:64], y[:64], sample_weight=(y[:64] == 3) * 1.0)
+    inner = Unweighted()
+    with pytest.raises(AdapterError, match=r"must be left out: the estimator's part"):
+        ScheduledClassifier(inner).fit(X[:64], y[:64], sample_weight=np.ones(64))
+    held = ScheduledClassifier(
+        inner, validation_fraction=0.5, policies=[Plateau("val_score", mode="max")]
+    )
+    assert held.fit(X[:64], y[:64]).scheduler_.done  # its score takes none either
+
+
+class Unweighted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # untyped
+    """An estimator of somebody else's, without weights."""
+
+    def __init__(self, eta0: float = 0.1) -> None:
+        self.eta0 = eta0
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Any:
+        self.classes_ = classes
+        return self
+
+    def score(self, X: Any, y: Any) -> float:
+        return 0.5
 
 
 def test_methods_are_those_of_the_estimator() -> None:

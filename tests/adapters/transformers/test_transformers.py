@@ -453,6 +453,8 @@ def test_a_callback_is_attached_to_one_trainer(tmp_path: Path) -> None:
     trainer.train()
     with pytest.raises(AdapterError, match="be attached to one Trainer"):
         callback.attach(trainer)
+    with pytest.raises(AdapterError, match="must have one SchedulerCallback"):
+        SchedulerCallback(hyperparameters={"momentum": 0.9}).attach(trainer)
     model = Model()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     pair = (optimizer, Scheduler(optimizer, lr=0.1))

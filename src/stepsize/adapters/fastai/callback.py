@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, Unpack
 
 from stepsize.adapters.hosted import (
@@ -24,6 +23,7 @@ except ImportError as error:
     raise missing("fastai", "fastai") from error
 
 from stepsize.adapters.fastai.front import Front, Saved, taken
+from stepsize.adapters.fastai.lengths import conversions, planned
 
 
 class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
@@ -87,6 +87,11 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
         if hasattr(self.learn, "param_scheduler"):
             rule = "be fit: the other fit_* schedule rates themselves"
             raise AdapterError(describe("Learner.fit_*", rule, "ParamScheduler"))
+        ours = sum(isinstance(one, SchedulerCallback) for one in self.learn.cbs)
+        if ours > 1:
+            rule = "have one SchedulerCallback: it can drive several hyperparameters"
+            hint = "learn.remove_cb(SchedulerCallback) takes out the Learner's own"
+            raise AdapterError(describe("Learner.cbs", rule, ours, hint=hint))
         opt, loaded = self.learn.opt, taken(self.learn.opt)
         self._front = None if isinstance(opt, OptimWrapper) else Front(opt)
         self._optimizer = opt.opt if self._front is None else self._front
@@ -95,8 +100,8 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
         self.scheduler = scheduler = hosted(
             self._optimizer,
             self._settings,
-            total_steps=self._planned(),
-            conversions=self._conversions,
+            total_steps=planned(self.learn),
+            conversions=lambda: conversions(self.learn),
             model=self.learn.model,
             scaler=getattr(self.learn, "scaler", None),
             replace=True,
@@ -155,35 +160,3 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # ships no types
             self.scheduler.close()
             if hasattr(self.learn, "recorder"):
                 self.learn.recorder.hps = self.hps
-
-    def _planned(self) -> int:
-        """Return the updates of the fit: fastai accumulates samples, over epochs."""
-        accumulation = getattr(self.learn, "gradient_accumulation", None)
-        train, epochs = self.learn.dls.train, self.learn.n_epoch
-        batches = len(train)
-        if accumulation is None:
-            return int(epochs * batches)
-        last = train.bs  # samples of an epoch's last batch
-        if not train.drop_last and train.n is not None:
-            last = train.n - (batches - 1) * train.bs
-        made = samples = 0
-        for batch in range(epochs * batches):
-            samples += last if (batch + 1) % batches == 0 else train.bs
-            if samples >= accumulation.n_acc:
-                made, samples = made + 1, 0
-        return made
-
-    def _parts(self) -> int:
-        """Return the batches that are accumulated into an update."""
-        accumulation = getattr(self.learn, "gradient_accumulation", None)
-        if accumulation is None:
-            return 1
-        parts: int = -(-accumulation.n_acc // self.learn.dls.train.bs)
-        return max(1, parts)
-
-    def _conversions(self) -> Mapping[str, float | None]:
-        parts, train = self._parts(), self.learn.dls.train
-        return {
-            "steps_per_epoch": len(train) / parts,
-            "samples_per_step": train.bs * parts,
-        }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Unpack
@@ -24,14 +23,21 @@ try:
 except ImportError as error:
     raise missing("Lightning", "lightning") from error
 
+from stepsize.adapters.lightning.lengths import (
+    conversions,
+    planned,
+    resume_data,
+)
+
 
 class SchedulerCallback(Callback):  # type: ignore[misc]  # not read by mypy
     """Has an optimizer of a `Trainer` follow a schedule, with policies.
 
     When the fit begins, a Scheduler is built for the updates that the Trainer plans
-    (`estimated_stepping_batches`) and becomes one of the Trainer's: it is stepped,
-    logged by `LearningRateMonitor`, saved in the Trainer's checkpoints and resumed from
-    them. Updates are counted, whatever the Trainer calls a step.
+    (`estimated_stepping_batches`; of a second fit of one Trainer, those that are left)
+    and becomes one of the Trainer's: it is stepped, logged by `LearningRateMonitor`,
+    saved in the Trainer's checkpoints and resumed from them. Updates are counted,
+    whatever the Trainer calls a step.
 
     Policies see the training loss as "loss" (what `training_step` returned; of manual
     optimization too, if it returned one) and, after a validation and after a training
@@ -72,12 +78,18 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # not read by mypy
 
     def build(self, trainer: Any, optimizer: Any) -> Hosted:
         """Build the Scheduler of an optimizer for the updates that are planned."""
-        planned = trainer.estimated_stepping_batches
+        for one in trainer.callbacks:
+            if type(one).__name__ == "StochasticWeightAveraging":
+                rule = "have no callback that sets rates by itself"
+                hint = "WeightAveraging averages at the rates of the schedule"
+                raise AdapterError(
+                    describe("Trainer.callbacks", rule, type(one).__name__, hint=hint)
+                )
         self.scheduler = hosted(
             optimizer,
             self._settings,
-            total_steps=planned if 0 < planned < math.inf else None,
-            conversions=lambda: _conversions(trainer),
+            total_steps=planned(trainer),
+            conversions=lambda: conversions(trainer),
             model=trainer.lightning_module,
             scaler=getattr(trainer.precision_plugin, "scaler", None),
         )
@@ -96,6 +108,10 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # not read by mypy
         optimizer = optimizers[self._index]
         for config in configs:
             if config.scheduler.optimizer is optimizer:
+                if isinstance(config.scheduler, Hosted):
+                    rule = "be one that no other callback, and no configure, has"
+                    field = "SchedulerCallback.optimizer"
+                    raise AdapterError(describe(field, rule, self._index))
                 rule = "return no scheduler for an optimizer that has a callback"
                 raise AdapterError(
                     describe("configure_optimizers", rule, config.scheduler)
@@ -105,6 +121,7 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # not read by mypy
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin to count, after a resume where it says."""
+        resume_data(trainer)
         self._made = self._count(trainer, pl_module)
 
     def on_train_batch_end(
@@ -152,11 +169,3 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # not read by mypy
         logged = measured(trainer._results.metrics(on_step=False)["callback"])
         if logged:
             scheduler.observe(**logged)
-
-
-def _conversions(trainer: Any) -> Mapping[str, float | None]:
-    """Return what an epoch of a Trainer is made of."""
-    batches = trainer.num_training_batches
-    if batches == math.inf:
-        return {}
-    return {"steps_per_epoch": math.ceil(batches / trainer.accumulate_grad_batches)}

@@ -51,7 +51,9 @@ def prepared(estimator: Any, random_state: Any) -> Any:
     return copy
 
 
-def train(estimator: Any, X: Any, y: Any, rate: float, classes: Any) -> None:
+def train(
+    estimator: Any, X: Any, y: Any, rate: float, *, classes: Any, weights: Any
+) -> None:
     """Make one update with a batch.
 
     Args:
@@ -60,6 +62,7 @@ def train(estimator: Any, X: Any, y: Any, rate: float, classes: Any) -> None:
         y: Its targets.
         rate: Unit: lr; >= 0.
         classes: Every class there is; None for a regressor.
+        weights: Those of its samples; None: all count alike.
     """
     used = max(rate, _TINY)
     if "eta0" in estimator.get_params(deep=False):
@@ -70,7 +73,5 @@ def train(estimator: Any, X: Any, y: Any, rate: float, classes: Any) -> None:
         made = getattr(estimator, "_optimizer", None)
         if made is not None:
             made.learning_rate_init = made.learning_rate = used
-    if classes is None:
-        estimator.partial_fit(X, y)
-    else:
-        estimator.partial_fit(X, y, classes=classes)
+    given = {"classes": classes, "sample_weight": weights}
+    estimator.partial_fit(X, y, **{k: v for k, v in given.items() if v is not None})

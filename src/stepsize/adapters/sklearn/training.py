@@ -6,34 +6,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, get_tags, shuffle
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils import check_random_state, shuffle
+from sklearn.utils.validation import check_is_fitted
 
 from stepsize.adapters.driving import Driver
 from stepsize.adapters.driving.arguments import as_schedule
-from stepsize.adapters.sklearn.inner import check_trainable, prepared, train
-from stepsize.adapters.sklearn.predicting import Predicting
+from stepsize.adapters.sklearn.checking import Checked
+from stepsize.adapters.sklearn.inner import prepared, train
 from stepsize.control.events import Event
 from stepsize.errors import AdapterError, describe
 from stepsize.schedules.horizon import Horizon
 from stepsize.schedules.schedule import Schedule
 from stepsize.schedules.text import parse
 
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+_Data = tuple[Any, Any, Any]  # samples, targets, weights or None
 
 
-class Scheduled(Predicting):
+def _rows(data: _Data, rows: Any) -> _Data:
+    """Return some rows of the data."""
+    X, y, weights = data
+    return X[rows], y[rows], None if weights is None else weights[rows]
+
+
+class Scheduled(Checked):
     """What both have in common; see `ScheduledClassifier`."""
-
-    _classifies: bool
 
     def __init__(
         self,
@@ -60,37 +60,54 @@ class Scheduled(Predicting):
 
     # --- training ------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, **parameters: Any) -> Self:
         """Train for `epochs` passes over the data, or for as long as policies say.
 
         Args:
             X: Samples; shape (n_samples, n_features), sparse where the estimator can.
             y: Targets; shape (n_samples,) or (n_samples, n_outputs).
+            parameters: `sample_weight`, where the estimator's `partial_fit` takes it:
+                finite numbers, shape (n_samples,). Samples of weight 0 are left out; a
+                batch is one update, whatever its other weights.
 
         Returns:
             The estimator itself.
 
         Raises:
-            AdapterError: An argument is outside its range.
+            AdapterError: An argument is unknown or outside its range.
+            ValueError: scikit-learn refuses the data.
         """
+        # not named: scikit-learn's checks would ask that weights count as copies do
+        weights = parameters.pop("sample_weight", None)
+        for name, value in parameters.items():
+            field = f"{type(self).__name__}.fit({name}=)"
+            raise AdapterError(describe(field, "be sample_weight", value))
         X, y = self._checked(X, y, reset=True)
+        weights = self._weights_of(weights, X)
+        if weights is not None:
+            X, y, weights = _rows((X, y, weights), np.flatnonzero(weights))
+            if self._classifies and y.ndim == 1 and len(np.unique(y)) == 1:
+                field = f"{type(self).__name__}.fit(sample_weight=)"
+                rule = "not be 0 for all samples but those of one class"
+                raise ValueError(describe(field, rule, y[0]))
         self._check_held_out()
         classes = self._classes_of(y)  # one may be all in what is held out
-        test = None
+        data, test = (X, y, weights), None
         if self.validation_fraction:
-            X, X_test, y, y_test = train_test_split(
-                X,
-                y,
+            train_rows, test_rows = train_test_split(
+                np.arange(X.shape[0]),
                 test_size=self.validation_fraction,
                 random_state=check_random_state(self.random_state),
             )
-            test = X_test, y_test
-        self._begin(X, classes)
+            data, test = _rows(data, train_rows), _rows(data, test_rows)
+        self._begin(data[0], classes)
         while not self.scheduler_.done:
-            self._epoch(X, y, test)
+            self._epoch(data, test)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
         """Train for one pass over these data; `epochs` such calls are the schedule.
 
         A pickle between two calls is a checkpoint that goes on exactly.
@@ -99,15 +116,17 @@ class Scheduled(Predicting):
             X: As for `fit`.
             y: As for `fit`.
             classes: Every class there is, in the first call; None: those of `y`.
+            sample_weight: As for `fit`.
 
         Returns:
             The estimator itself.
         """
         first = not hasattr(self, "scheduler_")
         X, y = self._checked(X, y, reset=first)
+        weights = self._weights_of(sample_weight, X)
         if first:
             self._begin(X, self._classes_of(y if classes is None else classes))
-        self._epoch(X, y, None)
+        self._epoch((X, y, weights), None)
         return self
 
     def observe(self, **metrics: Any) -> tuple[Event, ...]:
@@ -140,13 +159,16 @@ class Scheduled(Predicting):
         self.rates_: list[float] = []
         self._random = check_random_state(self.random_state)
 
-    def _epoch(self, X: Any, y: Any, test: Any) -> None:
-        for rows in self._batches(X.shape[0]):
-            self._update(X[rows], y[rows])
+    def _epoch(self, data: _Data, test: _Data | None) -> None:
+        for rows in self._batches(data[0].shape[0]):
+            self._update(*_rows(data, rows))
             if test is not None and self.scheduler_.done:
                 break
         if test is not None and self.policies:
-            self.scheduler_.observe(val_score=self.estimator_.score(*test))
+            score = self.estimator_.score
+            X, y, weights = test
+            value = score(X, y) if weights is None else score(X, y, weights)
+            self.scheduler_.observe(val_score=value)
 
     def _batches(self, samples: int) -> Iterator[Any]:
         order = np.arange(samples)
@@ -155,54 +177,10 @@ class Scheduled(Predicting):
         for start in range(0, samples, self.batch_size):
             yield order[start : start + self.batch_size]
 
-    def _update(self, X: Any, y: Any) -> None:
+    def _update(self, X: Any, y: Any, weights: Any) -> None:
         """Make one update at the schedule's rate."""
         rate = self.scheduler_.rate()
         classes = self.classes_ if self._classifies else None
-        train(self.estimator_, X, y, rate, classes)
+        train(self.estimator_, X, y, rate, classes=classes, weights=weights)
         self.rates_.append(rate)
         self.scheduler_.step()
-
-    # --- checks --------------------------------------------------------------------
-
-    def _check(self) -> None:
-        owner = type(self).__name__
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            count = isinstance(value, Integral) and not isinstance(value, bool)
-            if not count or value < 1:
-                raise AdapterError(describe(f"{owner}.{name}", "be an int >= 1", value))
-        if not _is_number(self.lr) or not 0 <= self.lr < math.inf:
-            rule = "be a finite number >= 0 (unit: lr)"
-            raise AdapterError(describe(f"{owner}.lr", rule, self.lr))
-
-    def _check_held_out(self) -> None:
-        owner, value = type(self).__name__, self.validation_fraction
-        if not _is_number(value) or not 0 <= value < 1:
-            rule = "be in [0, 1)"
-            raise AdapterError(describe(f"{owner}.validation_fraction", rule, value))
-        if self.policies and not value:
-            rule = "be more than 0: policies are shown the score on what is held out"
-            raise AdapterError(describe(f"{owner}.validation_fraction", rule, value))
-
-    def _checked(self, X: Any, y: Any, *, reset: bool) -> Any:
-        inner = self._prototype()
-        check_trainable(inner, type(self).__name__, classifies=self._classifies)
-        tags = get_tags(inner)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr" if tags.input_tags.sparse else False,
-            multi_output=True,
-            y_numeric=not self._classifies,
-            reset=reset,
-        )
-        if y.shape[1:] == (1,) and not tags.target_tags.multi_output:
-            y = column_or_1d(y, warn=True)
-        if self._classifies:
-            check_classification_targets(y)
-        return X, y
-
-    def _classes_of(self, y: Any) -> Any:
-        return unique_labels(y) if self._classifies else None

@@ -74,6 +74,11 @@ class SchedulerCallback(TrainerCallback):  # type: ignore[misc]  # not read by m
             raise AdapterError(
                 describe("Trainer.optimizers", rule, trainer.lr_scheduler, hint=hint)
             )
+        for one in trainer.callback_handler.callbacks:
+            if isinstance(one, SchedulerCallback) and one is not self:
+                rule = "have one SchedulerCallback: it can drive several"
+                rule += " hyperparameters"
+                raise AdapterError(describe("Trainer.callbacks", rule, "another"))
         self._trainer = trainer
         trainer.create_scheduler = self._create
         if self._losses is not None:
