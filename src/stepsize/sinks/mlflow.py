@@ -76,9 +76,7 @@ class MlflowSink:
 def _allowed(name: str) -> str:
     """Return a metric's name as MLflow allows it: in characters, parts and length.
 
-    Examples:
-        >>> _allowed("betas[0]/encoder"), _allowed("lr/a//../b")
-        ('betas_0_/encoder', 'lr/a/_/_/b')
+    "betas[0]/encoder" is betas_0_/encoder, "lr/a//../b" is lr/a/_/_/b.
     """
     parts = re.sub(r"[^\w\-./: ]", "_", name).split("/")
     kept = ("_" if part in ("", ".", "..") else part for part in parts)
