@@ -189,6 +189,30 @@ def test_percentages_are_of_the_nearest_span() -> None:
     ).boundaries() == [0, 20, 40, 200]
 
 
+@pytest.mark.parametrize("boundaries", ["integer", "real"])
+@pytest.mark.parametrize("shape", ["linear", "1-sqrt", "polynomial"])
+@pytest.mark.parametrize("n", [2, 20])  # unrolled; played again and again
+def test_what_percentages_leave_of_a_cycle_holds_its_last_value(
+    n: int, shape: str, boundaries: str
+) -> None:
+    length = 100
+    cycle = ss.decay("5%", to=0.2) >> ss.warmup("10%", start=0.5, shape=shape)
+    r = ss.repeat(cycle, n, boundaries=boundaries).resolve(total_steps=n * length)
+    alone = cycle.resolve(total_steps=length)
+    expected = [alone(t) for t in range(length)]
+    assert expected[15:] == [expected[15]] * 85
+    assert r.block(0, n * length) == near(expected * n)
+    array = r(np.arange(n * length))
+    assert array.tolist() == near(expected * n)
+
+
+def test_a_single_phase_keeps_its_share_of_a_cycle() -> None:
+    r = ss.repeat(ss.linear("20%"), 2).resolve(total_steps=20)
+    assert r.block(0, 20) == near([1.0, 0.5, *[0.0] * 8] * 2)
+    with pytest.raises(ss.InvalidScheduleError, match="of the cycle; got '160%'"):
+        ss.repeat(ss.decay("80%", to=0.5) >> ss.hold("80%"), 2).resolve(total_steps=20)
+
+
 def test_stretch_scales_whole_cycles_unless_fixed() -> None:
     cycle = ss.warmup(10) >> ss.linear(90)
     r = ss.repeat(cycle, 2, stretch=2.0).resolve()

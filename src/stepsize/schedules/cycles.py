@@ -47,7 +47,8 @@ def repeat(
 
     Cycle i = 0, 1, ... begins at T (1 + stretch + ... + stretch^(i-1)), is
     T stretch^i long, and is handed entry * shrink_peak^i. T is the length of
-    `schedule`; if that is elastic, it is such that n cycles fill the span given.
+    `schedule`; if that is elastic, or all percentages, n cycles fill the span given.
+    What percentages leave of a cycle holds its last value.
 
     Args:
         schedule: One cycle. Its percentages are of the cycle; its fixed durations are
@@ -64,7 +65,8 @@ def repeat(
 
     Raises:
         InvalidScheduleError: A value is outside its range, or n is None for an elastic
-            cycle or (on evaluation) for cycles that shrink below one update.
+            cycle or (on evaluation) for cycles that shrink below one update; or the
+            percentages are more than the cycle.
 
     Source:
         Loshchilov & Hutter 2017, arXiv:1608.03983.
@@ -159,7 +161,7 @@ def _lower(phase: Phase, place: Place) -> Laid:
         # 100/3 updates have no exact float, so d mod length would miss boundaries
         regular = regular and Fraction(float(first)) == first > 0
         if regular and (count is None or count >= MANY):
-            return _play_again(phase, first, place, real=real)
+            return _play_again(phase, first, size, place, real=real)
     return _unroll(phase, first, size, place, real=real)
 
 
@@ -174,14 +176,16 @@ def _has_absolutes(schedule: Schedule) -> bool:
     return False
 
 
-def _play_again(phase: Phase, first: Fraction, place: Place, *, real: bool) -> Laid:
+def _play_again(
+    phase: Phase, first: Fraction, size: Measure, place: Place, *, real: bool
+) -> Laid:
     """Lay out cycles of one length as one curve that is played again and again."""
     cycle: float = int(first) if first.denominator == 1 else float(first)
     shrink, count = phase["shrink_peak"], phase["n"]
     span = replace(place.span, whole=first, real=real)
     begin, stop = span.bound(place.start), place.stop
     inner = place.changed(start=ZERO, length=first, span=span)
-    laid = lower(phase.operands[0], inner)
+    laid = _cycle(phase.operands[0], size, inner)
     curve = Curve([*laid.pieces, Piece(cycle, constant(laid.exit))], cycle)
     leaf = Leaf(Cycle(curve, cycle), begin, (shrink,))
     if count is not None:
@@ -216,7 +220,7 @@ def _unroll(
             raise InvalidScheduleError(describe("repeat.n", rule, None))
         factor = _inner_stretch(size, length, power, place)
         inner = replace(place.span, whole=length, stretch=factor, real=real)
-        laid = lower(operand, Place(entry, entry, start, length, inner))
+        laid = _cycle(operand, size, Place(entry, entry, start, length, inner))
         pieces += laid.pieces
         last = laid.exit
         start, length = _trimmed(start + length), _trimmed(length * stretch)
@@ -231,6 +235,29 @@ def _unroll(
             Piece(replace(place.span, real=True).bound(start), constant(last))
         )
     return Laid(pieces, last)
+
+
+def _cycle(schedule: Schedule, size: Measure, place: Place) -> Laid:
+    """Lay out a cycle; what its percentages leave of it holds the last value.
+
+    Raises:
+        InvalidScheduleError: They are more than the cycle.
+    """
+    length = place.length
+    if size.weight or size.pinned + size.fixed or length is None:
+        return lower(schedule, place)
+    if size.percent > 100 and not place.span.truncate:  # noqa: PLR2004 - per cent
+        rule = "fit into its cycle: percentages are of the cycle"
+        raise InvalidScheduleError(
+            describe("repeat.schedule", rule, f"{float(size.percent):g}%")
+        )
+    used = length * min(size.percent / 100, Fraction(1))
+    laid = lower(schedule, place.changed(length=used))
+    if used == length:
+        return laid
+    end = place.span.bound(place.start + used)
+    kept = [piece for piece in laid.pieces if piece.start < end]
+    return Laid([*kept, Piece(end, constant(laid.exit))], laid.exit)
 
 
 def _trimmed(value: Fraction) -> Fraction:
