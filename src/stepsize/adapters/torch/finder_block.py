@@ -25,6 +25,7 @@ from stepsize.adapters.driving.streams import used_up
 from stepsize.adapters.torch import hooks
 from stepsize.adapters.torch.finder_batches import Streams
 from stepsize.adapters.torch.finder_rates import Rates, standing_aside
+from stepsize.adapters.torch.making import ranks_of
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.adapters.torch.snapshots import Subject, restoring
 from stepsize.errors import AdapterError, describe
@@ -241,7 +242,7 @@ def finding(
         0.1
     """
     check_seed(seed, "finding")
-    group = ranks_of(ranks, "finding")
+    group = ranks_of(ranks, owner="finding")
     streams = Streams(
         batches,
         data=data,
@@ -267,7 +268,7 @@ def opened(
     owner: str = "find_lr",
 ) -> Iterator[Finder]:
     """Yield a Finder; restore everything at the end."""
-    inner = _unwrapped(optimizer, owner)
+    inner = hooks.unwrap(optimizer, owner)
     rates = Rates(inner)
     subject = Subject(model, inner, scaler, streams)
     with (
@@ -287,36 +288,9 @@ def modules_of(model: Any) -> list[torch.nn.Module]:
     return [module for _, module in Subject(model, None).modules()]
 
 
-def ranks_of(given: Any, owner: str) -> Ranks | None:
-    """Return the processes that find together; None: this one alone.
-
-    Raises:
-        AdapterError: What was given is none.
-    """
-    if given is None or isinstance(given, Ranks):
-        return given
-    if isinstance(given, str) and given == "auto":
-        return Ranks.here()
-    rule = 'be "auto", None or Ranks(...)'
-    raise AdapterError(describe(f"{owner}.ranks", rule, given))
-
-
 def rank_of(group: Ranks | None) -> int:
     """Return this process's rank, 0 where it is alone."""
     return 0 if group is None else group.rank
-
-
-def _unwrapped(optimizer: Any, owner: str) -> Any:
-    try:
-        return hooks.unwrap(optimizer)
-    except AdapterError as error:
-        rule = "be an optimizer with param_groups, or a wrapper of one"
-        hint = "give the optimizer, not its class"
-        hint = hint if isinstance(optimizer, type) else ""
-        kind = type(optimizer).__name__
-        raise AdapterError(
-            describe(f"{owner}.optimizer", rule, kind, hint=hint)
-        ) from error
 
 
 def _number(loss: Any) -> float:

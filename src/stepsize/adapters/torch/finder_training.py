@@ -18,9 +18,9 @@ from stepsize.adapters.torch.finder_block import (
     modules_of,
     opened,
     rank_of,
-    ranks_of,
 )
 from stepsize.adapters.torch.finder_loop import LossFn, Update
+from stepsize.adapters.torch.making import ranks_of
 from stepsize.adapters.torch.ranks import Ranks
 from stepsize.errors import AdapterError, describe
 from stepsize.schedules.durations import whole as count_of
@@ -106,7 +106,7 @@ def opened_training(
         rule = "be the GradScaler of the training, or None"
         raise AdapterError(describe(f"{owner}.scaler", rule, scaler))
     check_seed(loop["seed"], owner)
-    group = ranks_of(loop["ranks"], owner)
+    group = ranks_of(loop["ranks"], owner=owner)
     whole = {"model": model}
     if isinstance(loss_fn, torch.nn.Module):  # it may have a state of its own
         whole["loss_fn"] = loss_fn

@@ -30,7 +30,7 @@ _Owner = tuple["weakref.ref[Scheduler]", list[Any]]
 _taken: weakref.WeakKeyDictionary[Any, dict[str, _Owner]] = weakref.WeakKeyDictionary()
 
 
-def unwrap(optimizer: Any) -> Any:
+def unwrap(optimizer: Any, owner: str = "Scheduler") -> Any:
     """Return what is inside wrappers, as their `optimizer` or `base_optimizer`.
 
     Raises:
@@ -51,10 +51,10 @@ def unwrap(optimizer: Any) -> Any:
         hint = ""
         if isinstance(inner, type):
             hint = "give the optimizer, not its class"
-        elif hasattr(inner, "optimizers"):
+        elif hasattr(inner, "optimizers") and owner == "Scheduler":
             hint = "give each of its optimizers a Scheduler"
         raise AdapterError(
-            describe("Scheduler.optimizer", rule, type(optimizer).__name__, hint=hint)
+            describe(f"{owner}.optimizer", rule, type(optimizer).__name__, hint=hint)
         )
     return inner
 

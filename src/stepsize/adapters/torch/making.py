@@ -68,16 +68,19 @@ def _is_patient(policy: Any) -> bool:
     return isinstance(policy, Rewinds) or metric != "loss"
 
 
-def ranks_of(given: Any, *, needed: bool) -> Ranks | None:
+def ranks_of(
+    given: Any, *, needed: bool = True, owner: str = "Scheduler"
+) -> Ranks | None:
     """Return the processes that decide together.
 
     Raises:
         AdapterError: What was given is none.
     """
-    if not isinstance(given, Ranks) and given not in ("auto", None):
+    auto = isinstance(given, str) and given == "auto"
+    if not (auto or given is None or isinstance(given, Ranks)):
         rule = 'be "auto", None or Ranks(...)'
-        raise AdapterError(describe("Scheduler.ranks", rule, given))
-    if given != "auto":
+        raise AdapterError(describe(f"{owner}.ranks", rule, given))
+    if not auto:
         return given  # type: ignore[no-any-return]  # checked just now
     return Ranks.here() if needed else None
 
